@@ -1,0 +1,1 @@
+"""Out-of-distribution detection in brain MRI and abdominal CT."""

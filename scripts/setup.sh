@@ -1,0 +1,21 @@
+#!/bin/sh
+# Creates .venv at the top of the project from the hashed lock file and installs mood into it, editable.
+# Does nothing when the environment is already up to date. PYTHON names the interpreter (default python3, 3.11 or newer).
+set -eu
+cd "$(dirname "$0")/.."
+python=${PYTHON:-python3}
+lock=docker/requirements-dev.lock
+
+"$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || {
+    echo "setup: $python is not Python 3.11 or newer. Install it, or name one: PYTHON=/path/to/python3.11 sh $0" >&2
+    exit 2
+}
+stamp=.venv/lock.sha256
+fingerprint=$(cat "$lock" pyproject.toml | sha256sum)
+if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$fingerprint" ]; then exit 0; fi
+
+echo "setup: creating .venv (about 400 MB of downloads the first time)" >&2
+"$python" -m venv --clear .venv
+.venv/bin/python -m pip install --quiet --no-deps --only-binary=:all: --require-hashes -r "$lock"
+.venv/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+printf '%s\n' "$fingerprint" > "$stamp"
