@@ -1,0 +1,70 @@
+#!/bin/sh
+# The body of the four challenge scripts: predicts every scan of a folder.
+# usage: sh docker/run.sh sample|pixel brain|abdom INPUT_FOLDER OUTPUT_FOLDER
+#
+# Exit status: 0 whenever predicting was tried, because one failure would end the evaluation of every region; then
+# scans without a prediction are named on stderr. 2 for a wrong call or an output folder that cannot be written, 3 for
+# a missing input folder, no scan in it, no Python or no weights: faults of the set-up, which must show.
+set -u
+
+here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd -P) || exit 3
+top=$(dirname -- "$here")
+# shellcheck source=docker/environment.sh
+. "$here/environment.sh"
+
+say() { printf 'mood: %s\n' "$*" >&2; }
+stop() { status=$1; shift; say "$*"; exit "$status"; }
+
+if [ $# -ne 4 ]; then
+    stop 2 "usage: sh run_${1:-MODE}_${2:-REGION}.sh INPUT_FOLDER OUTPUT_FOLDER"
+fi
+mode=$1 region=$2 input=$3 output=$4
+
+[ -d "$input" ] || stop 3 "The input folder does not exist: $input. Name the folder that holds the .nii.gz scans."
+mkdir -p -- "$output" 2>/dev/null && [ -w "$output" ] ||
+    stop 2 "The output folder cannot be written: $output. Mount it writable, or choose another."
+
+python=$top/.venv/bin/python
+[ -x "$python" ] || python=$(command -v python3) ||
+    stop 3 "There is no Python: neither $python nor python3 on PATH. Run scripts/setup.sh first."
+
+scratch=$(make_scratch "$output") || stop 2 "No folder for temporary files can be written. Set TMPDIR to one."
+trap 'rm -rf -- "$scratch"' EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+trap 'exit 129' HUP
+
+# The last resort when Python died: a score of 0.5 for each scan that has none. Maps need Python; a missing one counts
+# as all zero.
+fill_in() {
+    for scan in "$input"/*.nii.gz; do
+        [ -e "$scan" ] || continue
+        name=${scan##*/}
+        case $mode in
+            sample)
+                [ -s "$output/$name.txt" ] && continue
+                say "$name: no score was made; 0.5 stands in for it"
+                printf '0.5\n' > "$output/$name.txt"
+                ;;
+            pixel) [ -s "$output/$name" ] || say "$name: no map was made" ;;
+        esac
+    done
+}
+
+status=0
+(
+    sh -c 'echo "$PPID"' > "$scratch/pid"
+    use_scratch "$scratch"
+    export PYTHONPATH="$top${PYTHONPATH:+:$PYTHONPATH}"
+    exec "$python" -m mood predict -i "$input" -o "$output" --region "$region" --mode "$mode" --challenge
+) || status=$?
+
+case $status in
+    0 | 2 | 3 | 130) exit "$status" ;;
+    137) say "ERROR: Python was killed, most likely because memory ran out. Give the container more memory." ;;
+    *) say "ERROR: Python ended with status $status before all scans were done. Its last lines above tell why." ;;
+esac
+# mood/volume.py writes to .PID.NAME and renames at the end; what is left under that name is cut off.
+pid=$(cat "$scratch/pid") && rm -f -- "$output/.$pid."*
+fill_in
+exit 0

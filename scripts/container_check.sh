@@ -1,0 +1,129 @@
+#!/bin/sh
+# Builds the CPU image and runs the four challenge scripts in it on toy samples with damaged scans among them: as the
+# organisers do, and with every right taken away. Checks each prediction, each exit status and what is left behind.
+# usage: sh scripts/container_check.sh [IMAGE]   (an IMAGE that is named is checked as it is, and none is built)
+# SIDE (default 64) is the side of the toy samples in voxels.
+set -eu
+cd "$(dirname "$0")/.."
+image=${1:-}
+side=${SIDE:-64}
+strict='--read-only --network none --memory 8g --cap-drop ALL --security-opt no-new-privileges'
+python=.venv/bin/python
+
+docker info >/dev/null || {
+    echo "container_check: no Docker engine answers. Start one, or: bash scripts/ci_engine.sh sh $0" >&2
+    exit 3
+}
+sh scripts/setup.sh
+
+if [ -z "$image" ]; then
+    image=mood:check
+    base=${BASE_IMAGE:-$(sh scripts/ci_base_image.sh)}
+    echo "container_check: building $image on $base"
+    log=$(mktemp)
+    start=$(date +%s)
+    docker build --build-arg VARIANT=cpu --build-arg BASE_IMAGE="$base" -t "$image" . >"$log" 2>&1 </dev/null || {
+        cat "$log" >&2
+        exit 1
+    }
+    rm -f "$log"
+    bytes=$(docker image inspect --format '{{.Size}}' "$image")
+    echo "container_check: built in $(($(date +%s) - start)) s, $((bytes / 1000000)) MB"
+fi
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+chmod 755 "$work"
+if [ "$(id -u)" -eq 0 ]; then user=1000 group=1000; else user=$(id -u) group=$(id -g); fi
+failures=0
+
+# Damaged scans: one that is cut off (its shape can still be read) and one that is no NIfTI at all.
+damaged='cut_off.nii.gz not_nifti.nii.gz'
+"$python" -m mood toy -o "$work/toy" --side "$side" --cases 2
+for region in brain abdom; do
+    scans=$work/toy/$region/toy
+    first=$(find "$scans" -name '*.nii.gz' | sort | head -n 1)
+    head -c $(($(wc -c < "$first") / 2)) "$first" > "$scans/cut_off.nii.gz"
+    echo 'not a scan' > "$scans/not_nifti.nii.gz"
+    chmod -R a+rX "$scans"
+done
+
+fail() { echo "  FAILED $*"; failures=$((failures + 1)); }
+
+# new_output NAME USER GROUP: an empty output folder that belongs to the user, in $output.
+new_output() {
+    output="$work/out $1"
+    mkdir "$output"
+    [ "$(id -u)" -ne 0 ] || chown "$2:$3" "$output"
+}
+
+# call NAME WANTED_STATUS DOCKER_ARGUMENT...: runs the container, times it, keeps its output in $work/log.
+call() {
+    name=$1 wanted=$2
+    shift 2
+    start=$(date +%s)
+    status=0
+    docker run --rm "$@" >"$work/log" 2>&1 </dev/null || status=$?
+    echo "$name: exit status $status, $(($(date +%s) - start)) s"
+    [ "$status" -eq "$wanted" ] || { fail "exit status $status instead of $wanted"; sed 's/^/  | /' "$work/log"; }
+}
+
+# check MODE REGION UID: the predictions in $output.
+check() {
+    # shellcheck disable=SC2086
+    if ! "$python" scripts/check_predictions.py --mode "$1" -i "$work/toy/$2/toy" -o "$output" --uid "$3" \
+        --unreadable $damaged; then
+        fail "predictions"
+        sed 's/^/  | /' "$work/log"
+    fi
+    for scan in $damaged; do
+        grep -q "$scan" "$work/log" || fail "the log does not name $scan"
+    done
+}
+
+for region in brain abdom; do
+    for mode in sample pixel; do
+        script=/workspace/run_${mode}_$region.sh
+        mounts_scans="$work/toy/$region/toy:/mnt/data"
+
+        new_output "organisers $mode $region" 0 0
+        call "organisers $mode $region" 0 --read-only -v "$mounts_scans" -v "$output:/mnt/pred" \
+            "$image" "$script" /mnt/data /mnt/pred
+        check "$mode" "$region" 0
+
+        # So little shared memory that no volume could pass through it.
+        new_output "strict $mode $region" "$user" "$group"
+        # shellcheck disable=SC2086
+        call "strict $mode $region" 0 $strict --user "$user:$group" --shm-size 256k \
+            -v "$mounts_scans:ro" -v "$output:/mnt/pred" "$image" sh "$script" /mnt/data /mnt/pred
+        check "$mode" "$region" "$user"
+    done
+done
+
+scans=$work/toy/brain/toy
+# Not even shared memory can be written: temporary files go to the output folder and must be gone afterwards.
+new_output "no temporary folder" "$user" "$group"
+# shellcheck disable=SC2086
+call "no temporary folder" 0 $strict --user "$user:$group" \
+    --mount type=tmpfs,destination=/dev/shm,tmpfs-mode=0555 -v "$scans:/mnt/data:ro" -v "$output:/mnt/pred" \
+    "$image" sh /workspace/run_sample_brain.sh /mnt/data /mnt/pred
+check sample brain "$user"
+
+# Python is killed while it starts: every scan still gets a score, and the evaluation goes on.
+new_output "starved" "$user" "$group"
+call "starved of memory" 0 --read-only --network none --user "$user:$group" --memory 100m --memory-swap 100m \
+    -v "$scans:/mnt/data:ro" -v "$output:/mnt/pred" \
+    "$image" sh /workspace/run_sample_brain.sh /mnt/data /mnt/pred
+grep -q 'memory ran out' "$work/log" || { fail "no word about memory"; sed 's/^/  | /' "$work/log"; }
+[ "$(cat "$output"/*.txt | sort -u)" = 0.5 ] || fail "scores other than 0.5"
+[ "$(find "$output" -type f | wc -l)" -eq "$(find "$scans" -name '*.nii.gz' | wc -l)" ] || fail "not one file a scan"
+
+call "wrong call" 2 --read-only "$image" sh /workspace/run_pixel_brain.sh /mnt/data
+call "no input folder" 3 --read-only "$image" sh /workspace/run_pixel_brain.sh /nowhere /dev/shm/out
+call "mood info" 0 --read-only --network none --tmpfs /tmp "$image" mood info
+
+if [ "$failures" -gt 0 ]; then
+    echo "container_check: $failures FAILED" >&2
+    exit 1
+fi
+echo "container_check: all passed"

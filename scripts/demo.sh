@@ -1,0 +1,38 @@
+#!/bin/sh
+# Everything once, from nothing: makes toy samples of both regions, runs the four challenge scripts on them as the
+# challenge would, and scores what they wrote.
+# usage: sh scripts/demo.sh [FOLDER]   (default ./demo, which is made anew each time)
+# DEMO_SIDE (default 64) is the side of the samples in voxels, DEMO_CASES (default 4) their number a region. The
+# challenge's own sizes are 256 (brain) and 512 (abdomen): minutes a scan on a GPU, an hour on a laptop's processor.
+set -eu
+top=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd -P)
+demo=${1:-$top/demo}
+sh "$top/scripts/setup.sh"
+mood() { "$top/.venv/bin/python" -m mood "$@"; }
+say() { printf '\n== %s\n' "$*"; }
+
+[ $# -gt 0 ] || rm -rf -- "$demo"
+mkdir -p -- "$demo"
+demo=$(CDPATH='' cd -- "$demo" && pwd -P)
+if [ -e "$demo/predictions" ]; then
+    echo "demo: $demo holds an earlier demo. Remove it, or name another folder: sh $0 FOLDER" >&2
+    exit 2
+fi
+
+say "making toy samples in $demo/data"
+mood toy -o "$demo/data" --side "${DEMO_SIDE:-64}" --cases "${DEMO_CASES:-4}"
+
+for region in brain abdom; do
+    for mode in sample pixel; do
+        say "run_${mode}_$region.sh"
+        sh "$top/run_${mode}_$region.sh" "$demo/data/$region/toy" "$demo/predictions/$mode/$region"
+    done
+done
+
+for region in brain abdom; do
+    for mode in sample pixel; do
+        say "$region, $mode"
+        mood evaluate -l "$demo/data/$region/toy_label/$mode" -p "$demo/predictions/$mode/$region"
+    done
+done
+say "the predictions are in $demo/predictions"

@@ -1,0 +1,19 @@
+#!/bin/sh
+# Every check that needs no container: style, layers, types, tests. Arguments go to pytest.
+# usage: sh scripts/test.sh [PYTEST_ARGUMENT...]
+set -eu
+cd "$(dirname "$0")/.."
+sh scripts/setup.sh
+bin=$PWD/.venv/bin
+step() {
+    echo "test: $*" >&2
+    tool=$1
+    shift
+    "$bin/$tool" "$@"
+}
+
+step ruff check .
+step ruff format --check .
+step lint-imports
+step mypy
+step pytest "$@"
