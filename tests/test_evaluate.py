@@ -102,9 +102,9 @@ def test_pixel_objects_are_those_at_the_best_dice(folders):
 def test_sample_numbers_are_official(folders):
     labels, predictions = folders
     evaluation = evaluate(labels, predictions, "sample")
-    names = [p.name for p in sorted((labels / "sample").iterdir())]
-    truth = [int((labels / "sample" / name).read_text()) for name in names]
-    scores = [float((predictions / name).read_text()) for name in names]
+    files = sorted((labels / "sample").iterdir())
+    truth = [int(p.read_text()) for p in files]
+    scores = [float((predictions / p.name).read_text()) for p in files]
     assert evaluation.average_precision.value == pytest.approx(
         average_precision_score(truth, scores), abs=1e-12
     )
@@ -157,9 +157,7 @@ def test_lost_map_counts_as_zero_with_a_warning(folders, caplog, damage, reason)
 def test_lost_sample_score_counts_as_zero_with_a_warning(folders, caplog, content):
     labels, predictions = folders
     path = predictions / "case2.nii.gz.txt"
-    path.unlink()
-    if content is not None:
-        path.write_text(content)
+    path.unlink() if content is None else path.write_text(content)
     evaluation = evaluate(labels, predictions, "sample")
     path.write_text("0")
     assert evaluation.average_precision == evaluate(labels, predictions, "sample").average_precision
@@ -239,13 +237,13 @@ def test_healthy_cases_alone_are_undefined(folders):
 @pytest.mark.parametrize("flag", ["-m", "-mode", "--mode"])
 def test_script_takes_the_original_flags(folders, capsys, flag):
     labels, predictions = folders
-    main = runpy.run_path(str(SCRIPT))["main"]
-    assert main(["-l", f"{labels}/sample", "-o", str(predictions), flag, "sample", "-d", "brain"]) == 0
+    arguments = ["-l", f"{labels}/sample", "-o", str(predictions), flag, "sample", "-d", "brain"]
+    assert runpy.run_path(str(SCRIPT))["main"](arguments) == 0
     expected = evaluate(labels, predictions, "sample").average_precision.value
     assert capsys.readouterr().out.splitlines()[0] == f"average precision: {expected}"
 
 
 def test_script_says_what_is_wrong(folders, capsys):
-    main = runpy.run_path(str(SCRIPT))["main"]
-    assert main(["-l", "nowhere", "-o", str(folders[1]), "-m", "sample"]) == NoInputError.exit_code
+    arguments = ["-l", "nowhere", "-o", str(folders[1]), "-m", "sample"]
+    assert runpy.run_path(str(SCRIPT))["main"](arguments) == NoInputError.exit_code
     assert "nowhere" in capsys.readouterr().err
