@@ -11,11 +11,11 @@ lock=docker/requirements-dev.lock
     exit 2
 }
 stamp=.venv/lock.sha256
-fingerprint=$(cat "$lock" pyproject.toml | sha256sum)
+fingerprint=$(sha256sum < "$lock")
 if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$fingerprint" ]; then exit 0; fi
 
 echo "setup: creating .venv (about 400 MB of downloads the first time)" >&2
-"$python" -m venv --clear .venv
+"$python" -m venv .venv
 .venv/bin/python -m pip install --quiet --no-deps --only-binary=:all: --require-hashes -r "$lock"
 .venv/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 printf '%s\n' "$fingerprint" > "$stamp"

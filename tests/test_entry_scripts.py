@@ -147,6 +147,14 @@ def test_the_package_beside_the_scripts_is_the_one_that_runs(checkout):
     assert seen_environment(checkout)["PYTHONPATH"] == f"{checkout}:/somewhere"
 
 
+def test_weights_of_ones_own_are_found_beside_the_scripts(checkout):
+    put_python(checkout, "exit 0")
+    run(checkout, "run_pixel_brain.sh", "the scans", "out")
+    assert seen_environment(checkout)["MOOD_RESTORE_DIR"] == f"{checkout}/restore_dir"
+    run(checkout, "run_pixel_brain.sh", "the scans", "out", MOOD_RESTORE_DIR="/elsewhere")
+    assert seen_environment(checkout)["MOOD_RESTORE_DIR"] == "/elsewhere"
+
+
 @pytest.mark.parametrize("status", [2, 3, 130])
 def test_faults_of_the_set_up_show_in_the_exit_status(checkout, status):
     put_python(checkout, f"exit {status}")

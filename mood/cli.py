@@ -1,0 +1,240 @@
+"""The command line. Options are declared here; the work is done in the modules of the same names.
+
+Heavy imports stand inside the commands, so that `mood --help` is instant.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from mood import errors
+from mood.errors import MoodError, UsageError
+from mood.regions import get_region
+
+app = typer.Typer(
+    help="Out-of-distribution detection in brain MRI and abdominal CT, trained on healthy scans only.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+console = Console()
+
+InputOption = Annotated[Path, typer.Option("-i", "--input", help="Folder of NAME.nii.gz scans.")]
+OutputOption = Annotated[Path, typer.Option("-o", "--output", help="Folder to write to.")]
+RegionOption = Annotated[str, typer.Option("-r", "--region", help="brain or abdom.")]
+MethodOption = Annotated[str, typer.Option("-m", "--method", envvar="MOOD_METHOD", help="The detector; see mood info.")]
+
+
+@app.command()
+def predict(
+    source: InputOption,
+    target: OutputOption,
+    region: RegionOption,
+    method: MethodOption = "fpi",
+    mode: Annotated[str, typer.Option(help="sample (scores), pixel (maps) or both.")] = "both",
+    weights: Annotated[Path | None, typer.Option(help="Folder that mood train wrote; else those shipped.")] = None,
+    challenge: Annotated[bool, typer.Option(help="Fall back instead of failing, as the challenge asks.")] = False,
+    overwrite: Annotated[bool, typer.Option(help="Do again what is there already.")] = False,
+) -> None:
+    """Score scans: a map NAME.nii.gz and a score NAME.nii.gz.txt each, higher = more abnormal."""
+    from mood import methods, weights as weights_store
+    from mood import predict as prediction
+
+    prediction.make_writable(target)
+    found = weights_store.find_weights(methods.known(method), get_region(region).name, weights)
+    detector = methods.load_method(found)
+    about = {"method": found.method, "region": found.region, "weights": found.config["sha256"]}
+    report = _ScanReport()
+    outcomes = prediction.predict_folder(
+        source, target, detector, mode, challenge=challenge, overwrite=overwrite, about=about, on_scan=report
+    )
+    failed = sum(outcome.status == "failed" for outcome in outcomes)
+    console.print(f"{len(outcomes) - failed} of {len(outcomes)} scans scored with {method}; outputs in {target}")
+    if failed and not challenge:
+        raise typer.Exit(errors.EXIT_SOME_FAILED)
+
+
+class _ScanReport:
+    """Prints one line a scan."""
+
+    count = 0
+
+    def __call__(self, outcome, total: int) -> None:
+        self.count += 1
+        prefix = f"[{self.count}/{total}] {outcome.scan}:"
+        if outcome.status == "failed":
+            logging.getLogger("mood").error("%s FAILED %s", prefix, outcome.message)
+        else:
+            score = "" if outcome.sample_score is None else f" score {outcome.sample_score:.4f}"
+            console.print(f"{prefix} {outcome.status}{score} ({outcome.seconds:.1f} s)", highlight=False)
+
+
+@app.command()
+def train(
+    source: InputOption,
+    target: OutputOption,
+    region: RegionOption,
+    method: MethodOption = "fpi",
+    epochs: Annotated[int, typer.Option(help="Passes over the scans.")] = 50,
+    steps: Annotated[int | None, typer.Option(help="Stop after this many steps, if sooner.")] = None,
+    check_every: Annotated[int, typer.Option(help="Steps between two checks on synthetic outliers.")] = 500,
+    held_out: Annotated[int, typer.Option(help="Scans kept from training for the checks.")] = 5,
+    side: Annotated[int | None, typer.Option(help="Coarser grid: voxels along each axis.")] = None,
+    setting: Annotated[list[str] | None, typer.Option("--set", help="NAME=VALUE of the method; repeatable.")] = None,
+    seed: int = 0,
+    note: Annotated[str, typer.Option(help="On the data and their licences, for the card.")] = "",
+) -> None:
+    """Train a method on healthy scans. The same command again goes on where it stopped."""
+    from mood import train as training
+
+    where = get_region(region)
+    changes = _parse_settings(setting or [])
+    if side is not None:
+        grid = where.grid.coarsened(side)
+        changes = {"grid_shape": grid.shape, "spacing_mm": grid.spacing_mm} | changes
+    schedule = training.Schedule(epochs, steps, check_every, held_out, seed)
+    with _TrainingBar(steps) as bar:
+        training.train(source, target, method, where, changes, schedule, note, bar)
+    console.print(f"Trained. Use it with: mood predict --region {region} --method {method} --weights {target} ...")
+
+
+def _parse_settings(pairs: list[str]) -> dict[str, object]:
+    import json
+
+    settings = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals:
+            raise UsageError(f"--set {pair} has no value", fix="Write --set NAME=VALUE")
+        try:
+            settings[name] = json.loads(value)
+        except json.JSONDecodeError:
+            settings[name] = value
+    return settings
+
+
+class _TrainingBar:
+    """A bar on a terminal; elsewhere the log lines of the checks are enough."""
+
+    def __init__(self, steps: int | None) -> None:
+        from rich import progress
+
+        columns = [progress.BarColumn(), progress.MofNCompleteColumn(), progress.TimeElapsedColumn()]
+        columns += [progress.TextColumn("epoch {task.fields[epoch]}  loss {task.fields[loss]:.4f}")]
+        self.bar = progress.Progress(*columns, console=console, disable=not console.is_terminal)
+        self.task = self.bar.add_task("training", total=steps, epoch=0, loss=float("nan"))
+
+    def __enter__(self) -> _TrainingBar:
+        self.bar.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.bar.stop()
+
+    def __call__(self, progress, loss: float) -> None:
+        self.bar.update(self.task, completed=progress.step, epoch=progress.epoch, loss=loss)
+
+
+@app.command()
+def evaluate(
+    labels: Annotated[Path, typer.Option("-l", "--labels", help="toy_label folder, or the labels themselves.")],
+    predictions: Annotated[list[str], typer.Option("-p", "--predictions", help="FOLDER or NAME=FOLDER; repeatable.")],
+    mode: Annotated[str, typer.Option(help="sample, pixel or both.")] = "both",
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the results here too.")] = None,
+    resamples: Annotated[int, typer.Option(help="Bootstrap samples of the intervals.")] = 1000,
+    seed: int = 0,
+) -> None:
+    """Official average precision and more, several sets of predictions side by side."""
+    import numpy as np
+
+    from mood import evaluate as evaluation
+    from mood.results import render_kinds, render_table, save_evaluations
+
+    folders = dict(_named_folder(text) for text in predictions)
+    kept = {}
+    for each in ("pixel", "sample") if mode == "both" else (mode,):
+        results = {
+            name: evaluation.evaluate_folder(labels, folder, each, np.random.default_rng(seed), resamples)
+            for name, folder in folders.items()
+        }
+        for table in filter(None, (render_table(results), render_kinds(results))):
+            console.print(table)
+        kept |= {f"{name} {each}": result for name, result in results.items()}
+    if json_file is not None:
+        save_evaluations(kept, json_file)
+
+
+def _named_folder(text: str) -> tuple[str, Path]:
+    name, equals, folder = text.partition("=")
+    return (name, Path(folder)) if equals else (Path(text).name, Path(text))
+
+
+@app.command()
+def toy(
+    target: OutputOption,
+    region: Annotated[str | None, typer.Option("-r", "--region", help="brain or abdom; both when not given.")] = None,
+    cases: Annotated[int, typer.Option(help="Cases a region.")] = 4,
+    side: Annotated[int | None, typer.Option(help="Voxels along each axis, for small samples.")] = None,
+    healthy: Annotated[
+        Path | None, typer.Option("--from", help="Plant outliers into these healthy scans instead.")
+    ] = None,
+    seed: int = 0,
+) -> None:
+    """Samples with labels in the challenge's layout: made up, or from healthy scans of your own."""
+    import numpy as np
+
+    from mood import toy as samples
+    from mood.volume import find_scans, load, scan_name
+
+    for name in ("brain", "abdom") if region is None else (region,):
+        where = get_region(name)
+        rng = np.random.default_rng(seed)
+        if healthy is None:
+            written = samples.make_toy(target, where, rng, cases, side)
+        else:
+            scans = ((scan_name(path), load(path)) for path in find_scans(healthy))
+            written = samples.make_cases(scans, target, where, rng)
+        console.print(f"{len(written)} cases in {target / name / 'toy'}, labels in {target / name / 'toy_label'}")
+
+
+@app.command()
+def info() -> None:
+    """The methods and the trained weights that come with this installation."""
+    from rich.table import Table
+
+    from mood.methods import REGISTRY
+    from mood.weights import packaged_weights
+
+    table = Table("weights", "method", "region", "grid", "voxel mm", "steps", "SHA-256", title="Trained weights")
+    for found in packaged_weights():
+        settings = found.config["settings"]
+        grid = " x ".join(map(str, settings["grid_shape"]))
+        spacing = " x ".join(f"{mm:.3g}" for mm in settings["spacing_mm"])
+        steps = str(found.config["training"]["steps"])
+        table.add_row(found.path.name, found.method, found.region, grid, spacing, steps, found.config["sha256"][:12])
+    console.print(f"Methods: {', '.join(REGISTRY)}", table, sep="\n")
+
+
+def main() -> None:
+    """Run the command line; errors become one sentence and an exit status."""
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s", stream=sys.stderr)
+    for noisy in ("absl", "h5py", "matplotlib", "jax"):
+        logging.getLogger(noisy).setLevel(logging.ERROR)
+    try:
+        app()
+    except MoodError as error:
+        print(f"mood: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        print("mood: interrupted; run the same command again to go on", file=sys.stderr)
+        sys.exit(errors.EXIT_INTERRUPTED)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(errors.EXIT_OK)

@@ -1,0 +1,223 @@
+"""From a scan's own grid to the grid a method works on, and exactly back.
+
+Axes are permuted and flipped to RAS and each is resampled by itself: one small matrix an axis holds
+flip, resampling, cropping of background and padding together. Where the voxel size already fits, the
+matrix only moves voxels and the values stay bit for bit. An oblique scan keeps its tilt.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+import nibabel as nib
+import numpy as np
+
+from mood.regions import Grid, Region
+from mood.volume import Volume
+
+log = logging.getLogger(__name__)
+
+SAME_SPACING = 1e-3  # relative difference under which two voxel sizes are one
+LARGEST_GROWTH = 2.5  # times the grid's extent that a scan may plausibly span
+
+
+@dataclass(frozen=True)
+class Conformed:
+    """A scan on a method's grid.
+
+    Attributes
+    ----------
+    data : (X, Y, Z) float32 ndarray in [0, 1], RAS axes
+    inverse : one matrix an RAS axis, from the grid back to the scan; `None` leaves the axis alone
+    order : which RAS axis each axis of the scan is
+    """
+
+    data: np.ndarray
+    inverse: tuple[np.ndarray | None, ...]
+    order: tuple[int, int, int]
+
+    def restore(self, score_map: np.ndarray) -> np.ndarray:
+        """A map on the grid, `data`'s shape, put back on the scan's own voxels."""
+        return apply_along_axes(score_map, self.inverse).transpose(self.order)
+
+
+def conform(volume: Volume, region: Region, grid: Grid | None = None) -> Conformed:
+    """Bring a scan to RAS axes, `grid`'s voxel size, intensities in [0, 1] and at least `grid`'s shape.
+
+    The content (voxels above 0) is centred. Background beyond the grid is cut off, content never is:
+    the grid grows where a scan needs it. A volume of the challenge (the region's own shape, RAS, in
+    [0, 1]) is taken to lie on the region's grid whatever voxel size its header claims, and passes
+    untouched when that is the grid asked for.
+
+    Parameters
+    ----------
+    volume : Volume
+    region : Region
+    grid : Grid, optional
+        The region's own when not given.
+    """
+    grid = grid or region.grid
+    data = to_unit_range(volume.data, region)
+    axes, flips, spacing = ras_axes(volume)
+    data = data.transpose(axes)
+    if _on_region_grid(volume, data, region, flips):
+        spacing, centre = region.grid.spacing_mm, tuple((n - 1) / 2 for n in data.shape)
+        extent = data.shape
+    else:
+        low, high = content_box(data)
+        centre = tuple((a + b - 1) / 2 for a, b in zip(low, high, strict=True))
+        extent = tuple(b - a for a, b in zip(low, high, strict=True))
+        spacing = _plausible(spacing, extent, grid, volume)
+    plans = [
+        _plan(data.shape[i], spacing[i], flips[i], centre[i], extent[i], grid.shape[i], grid.spacing_mm[i])
+        for i in range(3)
+    ]
+    forward = tuple(plan[0] for plan in plans)
+    inverse = tuple(plan[1] for plan in plans)
+    return Conformed(apply_along_axes(data, forward), inverse, tuple(np.argsort(axes)))
+
+
+def _plan(
+    size: int, spacing: float, flip: bool, centre: float, extent: int, grid_size: int, grid_spacing: float
+) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """Matrices of one axis: scan to grid, grid to scan."""
+    step = grid_spacing / spacing
+    if abs(step - 1.0) < SAME_SPACING:
+        step = 1.0
+    target = max(grid_size, int(np.ceil(extent / step - 1e-6)))
+    sign = -1.0 if flip else 1.0
+    start = centre - sign * step * (target - 1) / 2
+    if step == 1.0:
+        start = float(np.round(start))
+    if step == 1.0 and start == 0.0 and not flip and target == size:
+        return None, None
+    step *= sign
+    return axis_matrix(target, size, start, step), axis_matrix(size, target, -start / step, 1.0 / step)
+
+
+def axis_matrix(size_out: int, size_in: int, start: float, step: float) -> np.ndarray:
+    """Linear resampling of one axis; coarsening averages over the coarser voxel.
+
+    Output voxel j lies at input coordinate `start + j * step`. Weights form a triangle as wide as the
+    larger of the two voxels. Positions outside the input give 0.
+
+    Returns
+    -------
+    (size_out, size_in) float32 ndarray
+    """
+    position = start + step * np.arange(size_out)[:, None]
+    weights = np.maximum(0.0, 1.0 - np.abs(np.arange(size_in)[None] - position) / max(1.0, abs(step)))
+    inside = (position > -0.5 - 1e-6) & (position < size_in - 0.5 + 1e-6)
+    total = weights.sum(axis=1, keepdims=True)
+    return np.where(inside & (total > 0), weights / np.maximum(total, 1e-12), 0.0).astype(np.float32)
+
+
+def apply_along_axes(data: np.ndarray, matrices: tuple[np.ndarray | None, ...]) -> np.ndarray:
+    """Multiply each axis of a 3-D array by its matrix; `None` leaves an axis alone.
+
+    Axes that shrink most go first, so that the later products are small.
+    """
+    todo = [(axis, matrix) for axis, matrix in enumerate(matrices) if matrix is not None]
+    for axis, matrix in sorted(todo, key=lambda item: item[1].shape[0] / item[1].shape[1]):
+        data = _apply(data, matrix, axis)
+    return data
+
+
+def _apply(data: np.ndarray, matrix: np.ndarray, axis: int) -> np.ndarray:
+    if data.flags.f_contiguous and not data.flags.c_contiguous:
+        return _apply(data.T, matrix, 2 - axis).T  # NIfTI arrays come this way: no copy
+    if axis == 0:
+        flat = matrix @ data.reshape(data.shape[0], -1)
+        return flat.reshape(matrix.shape[0], *data.shape[1:])
+    return np.matmul(matrix, data) if axis == 1 else np.matmul(data, matrix.T)
+
+
+def ras_axes(volume: Volume) -> tuple[tuple[int, int, int], tuple[bool, ...], tuple[float, ...]]:
+    """Which scan axis runs along each RAS axis, whether it runs backwards, and its voxel size in mm."""
+    affine = volume.affine
+    with np.errstate(invalid="ignore"):
+        usable = np.isfinite(affine).all() and abs(np.linalg.det(affine[:3, :3])) > 1e-9
+    if not usable:
+        log.warning("%s: the header's affine is unusable; axes are taken as RAS, voxels as 1 mm", volume.path)
+        affine = np.eye(4)
+    orientation = nib.io_orientation(affine)
+    axes = tuple(int(a) for a in np.argsort(orientation[:, 0]))
+    sizes = nib.affines.voxel_sizes(affine)
+    flips = tuple(bool(orientation[a, 1] < 0) for a in axes)
+    return axes, flips, tuple(float(sizes[a]) for a in axes)  # type: ignore[return-value]
+
+
+def content_box(data: np.ndarray) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """First and one-past-last index along each axis of what is above 0; the whole array when nothing is."""
+    low, high = [], []
+    for axis in range(data.ndim):
+        others = tuple(i for i in range(data.ndim) if i != axis)
+        filled = np.flatnonzero(data.max(axis=others) > 0)
+        low.append(int(filled[0]) if filled.size else 0)
+        high.append(int(filled[-1]) + 1 if filled.size else data.shape[axis])
+    return tuple(low), tuple(high)
+
+
+def _on_region_grid(volume: Volume, data: np.ndarray, region: Region, flips: tuple[bool, ...]) -> bool:
+    return data.shape == region.grid.shape and not any(flips) and _in_unit_range(volume.data)
+
+
+def _plausible(spacing: tuple, extent: tuple, grid: Grid, volume: Volume) -> tuple:
+    """The header's voxel size, or, where no body part is that large, one that makes the content fit."""
+    reach = [n * mm / (g * gmm) for n, mm, g, gmm in zip(extent, spacing, grid.shape, grid.spacing_mm, strict=True)]
+    if max(reach) <= LARGEST_GROWTH:
+        return spacing
+    log.warning(
+        "%s: voxels of %s mm make the scan %.0f times too large; it is scaled to fit the grid",
+        volume.path, " x ".join(f"{mm:.3g}" for mm in spacing), max(reach),
+    )  # fmt: skip
+    return tuple(mm / max(reach) for mm in spacing)
+
+
+def to_unit_range(data: np.ndarray, region: Region) -> np.ndarray:
+    """Intensities as float32 in [0, 1]; what already lies there is returned as it is.
+
+    MR: background 0, the 99.9th percentile of the content 1. CT in Hounsfield units: the region's
+    window; CT that starts at 0 counts as stored with an offset of 1024 when it exceeds 1000, and as
+    an 8-bit image otherwise.
+
+    Parameters
+    ----------
+    data : (X, Y, Z) float32 ndarray, finite
+    """
+    if _in_unit_range(data):
+        return data
+    if region.window_hu is None:
+        return _unit_range_mr(data)
+    low, high = region.window_hu
+    if data.min() >= 0:
+        low, high = (low + 1024.0, high + 1024.0) if data.max() > 1000 else (0.0, 255.0)
+    return _window(data, low, high)
+
+
+def _unit_range_mr(data: np.ndarray) -> np.ndarray:
+    background = _most_common_value(data)
+    content = data[data != background]
+    low, high = np.percentile(content, [0.1, 99.9]) if content.size else (0.0, 1.0)
+    low = 0.0 if data.min() >= 0 else min(low, background)
+    scaled = _window(data, float(low), float(high) if high > low else float(data.max()))
+    scaled[data == background] = 0.0
+    return scaled
+
+
+def _most_common_value(data: np.ndarray) -> float:
+    """The value of the background: that of most corner voxels."""
+    corners = data[:: max(data.shape[0] - 1, 1), :: max(data.shape[1] - 1, 1), :: max(data.shape[2] - 1, 1)]
+    values, counts = np.unique(corners, return_counts=True)
+    return float(values[counts.argmax()])
+
+
+def _window(data: np.ndarray, low: float, high: float) -> np.ndarray:
+    scaled = data - np.float32(low)
+    scaled /= np.float32(max(high - low, 1e-12))
+    return np.clip(scaled, 0.0, 1.0, out=scaled)
+
+
+def _in_unit_range(data: np.ndarray) -> bool:
+    return bool(data.min() >= 0.0 and data.max() <= 1.0)

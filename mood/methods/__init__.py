@@ -1,0 +1,50 @@
+"""The methods, by name. Importing this package imports no network."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from mood import runtime
+from mood.errors import UsageError, WeightsError
+from mood.methods.base import Method
+from mood.regions import get_region
+from mood.weights import WeightsFolder
+
+runtime.prepare()  # Keras reads its backend from the environment when it is first imported
+
+REGISTRY = {
+    "fpi": "mood.methods.fpi:Fpi",
+    "atlas": "mood.methods.atlas:Atlas",
+}
+DEFAULT_METHOD = "fpi"
+
+
+def known(name: str) -> str:
+    """`name`, when there is a method of this name; else `UsageError`."""
+    if name not in REGISTRY:
+        raise UsageError(f"unknown method '{name}'", fix=f"Choose one of: {', '.join(REGISTRY)}")
+    return name
+
+
+def method_type(name: str) -> type[Method]:
+    """The class of a method; `UsageError` when there is none of this name."""
+    module, _, attribute = REGISTRY[known(name)].partition(":")
+    return getattr(importlib.import_module(module), attribute)
+
+
+def load_method(weights: WeightsFolder) -> Method:
+    """A method ready to predict; `WeightsError` when the weights are damaged or do not fit."""
+    method = _build(weights.method, weights.region, weights.config["settings"])
+    arrays = weights.verified_arrays()
+    try:
+        method.load_weights(arrays)
+    except (ValueError, KeyError, OSError) as error:
+        what = f"the arrays do not fit the settings ({str(error).splitlines()[0]})"
+        raise WeightsError(what, where=weights.path, fix="Restore both files from one source") from error
+    return method
+
+
+def _build(name: str, region: str, settings: dict[str, Any]) -> Method:
+    kind = method_type(name)
+    return kind(get_region(region), kind.settings_type.from_dict(settings))

@@ -1,0 +1,112 @@
+"""What a method is: settings in, a map out. A new method is one file and one line in the registry."""
+
+from __future__ import annotations
+
+import dataclasses
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from mood import scoring
+from mood.errors import WeightsError
+from mood.regions import Grid, Region
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """Settings every method has; each adds its own. Plain values, JSON in and out."""
+
+    grid_shape: tuple[int, int, int]  # voxels a scan is brought to
+    spacing_mm: tuple[float, float, float]  # of those voxels
+    slice_axis: int  # RAS axis the scan is sliced along
+
+    def to_dict(self) -> dict[str, Any]:
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """The settings that `to_dict` described; `WeightsError` on names this version does not know."""
+        known = {field.name for field in dataclasses.fields(cls)}
+        if unknown := sorted(set(values) - known):
+            fix = "Update mood, or train the weights again"
+            raise WeightsError(f"unknown settings {', '.join(unknown)}", where="config.json", fix=fix)
+        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+
+
+class Method(ABC):
+    """A trained or trainable detector for one region.
+
+    Attributes
+    ----------
+    name : str
+        As in the registry, on the command line and in the names of weights folders.
+    """
+
+    name: ClassVar[str]
+    settings_type: ClassVar[type[Settings]]
+
+    def __init__(self, region: Region, settings: Settings) -> None:
+        self.region, self.settings = region, settings
+
+    @classmethod
+    @abstractmethod
+    def default_settings(cls, region: Region) -> Settings:
+        """The published settings for a region."""
+
+    @abstractmethod
+    def score_volume(self, scan: np.ndarray) -> np.ndarray:
+        """The one seam: how abnormal each voxel is.
+
+        Parameters
+        ----------
+        scan : (X, Y, Z) float32 ndarray in [0, 1]
+            On `grid`, RAS axes. Any shape works; voxels that are not finite count as background.
+
+        Returns
+        -------
+        (X, Y, Z) float32 ndarray in [0, 1], finite
+        """
+
+    @abstractmethod
+    def train_epoch(self, scans: Sequence[np.ndarray], rng: np.random.Generator) -> Iterator[dict[str, float]]:
+        """Pass over the training scans once; yields the losses after each step.
+
+        Parameters
+        ----------
+        scans : sequence of (X, Y, Z) float ndarray in [0, 1]
+            On `grid`; may live on disk.
+        rng : numpy.random.Generator
+        """
+
+    @abstractmethod
+    def save_weights(self, path: Path) -> None:
+        """Write everything that prediction needs to one HDF5 file."""
+
+    @abstractmethod
+    def load_weights(self, path: Path) -> None:
+        """Read what `save_weights` wrote."""
+
+    def save_state(self, path: Path) -> None:
+        """Write everything that going on with training needs to one HDF5 file."""
+        self.save_weights(path)
+
+    def load_state(self, path: Path) -> None:
+        """Read what `save_state` wrote."""
+        self.load_weights(path)
+
+    @property
+    def grid(self) -> Grid:
+        return Grid(self.settings.grid_shape, self.settings.spacing_mm)
+
+    def sample_score(self, score_map: np.ndarray) -> float:
+        """One score in [0, 1] from a map on `grid`."""
+        return scoring.sample_score(score_map, self.settings.slice_axis)
+
+
+def finite(scan: np.ndarray) -> np.ndarray:
+    """`scan` as float32 with what is not finite set to the background's 0."""
+    scan = np.asarray(scan, np.float32)
+    return scan if np.isfinite(scan).all() else np.nan_to_num(scan, nan=0.0, posinf=0.0, neginf=0.0)

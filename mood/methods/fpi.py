@@ -1,0 +1,154 @@
+"""FPI: a network that was taught to see foreign patches (Tan et al. 2020, arXiv 2011.04197).
+
+Training mixes patches between healthy subjects (`mood.synthesis.fpi`) and lets a wide residual
+encoder-decoder estimate the foreign share of every voxel; prediction shows it whole slices, and what
+it takes for foreign is the map. Deviations from the authors' code, each on purpose: slices that are
+empty in both subjects are not trained on, a scan's empty slices cost nothing at prediction, and any
+shape of scan works.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from mood import runtime
+from mood.methods.base import Method, Settings, finite
+from mood.networks.cropped import CroppedForward
+from mood.networks.wide_resnet import build_wide_resnet, side_multiple
+from mood.regions import Region
+from mood.slices import batches, filled_slices, pad_to_multiple, to_slices
+from mood.synthesis.fpi import label_to_classes, mix_pair
+
+PIXELS_AT_ONCE = 8 * 256 * 256  # at prediction; a slice of 256 x 256 needs 75 MiB of activations
+
+
+@dataclass(frozen=True)
+class FpiSettings(Settings):
+    """Defaults are the paper's for the brain; `Fpi.default_settings` has both regions'."""
+
+    architecture: str = "dec"  # the network: dec or decdeeper
+    width: int = 4  # filters of the first stage in units of 16
+    classes: int = 1  # 1 regresses the foreign share, K > 1 classify it in K - 1 steps
+    patch_core: float = 0.5  # central share of each axis where patches are centred
+    difference_step: float = 0.0  # intensities closer than this count as equal in the label
+    learning_rate: float = 1e-3  # Adam
+    batch_size: int = 32  # slices
+
+
+class Fpi(Method):
+    """Foreign Patch Interpolation."""
+
+    name = "fpi"
+    settings_type = FpiSettings
+    settings: FpiSettings
+
+    def __init__(self, region: Region, settings: FpiSettings) -> None:
+        super().__init__(region, settings)
+        self.network = build_wide_resnet(settings.architecture, settings.width, settings.classes)
+        self._forward: CroppedForward | None = None
+
+    @classmethod
+    def default_settings(cls, region: Region) -> FpiSettings:
+        return FpiSettings(
+            grid_shape=region.grid.shape,
+            spacing_mm=region.grid.spacing_mm,
+            slice_axis=region.slice_axis,
+            architecture=region.architecture,
+            classes=region.classes,
+            patch_core=region.patch_core,
+            difference_step=region.difference_step,
+        )
+
+    def score_volume(self, scan: np.ndarray) -> np.ndarray:
+        if self._forward is None:
+            self._forward = CroppedForward(self.network)
+        slices = to_slices(finite(scan), self.settings.slice_axis)
+        height, width = slices.shape[1:]
+        multiple = side_multiple(self.settings.architecture)
+        side = (-(-height // multiple) * multiple, -(-width // multiple) * multiple)
+        scores = np.empty(scan.shape, np.float32)
+        score_slices = to_slices(scores, self.settings.slice_axis)
+        score_slices[...] = self._foreign_share(self._forward.empty(side)[1])[:height, :width]
+        for batch in batches(filled_slices(slices), max(1, PIXELS_AT_ONCE // (side[0] * side[1]))):
+            padded = pad_to_multiple(slices[batch], multiple)
+            score_slices[batch] = self._foreign_share(self._forward(padded[..., None]))[:, :height, :width]
+        return scores
+
+    def _foreign_share(self, output: np.ndarray) -> np.ndarray:
+        """(..., classes) to (...): the expectation of the share over the classes."""
+        if self.settings.classes == 1:
+            return output[..., 0]
+        shares = np.linspace(0, 1, self.settings.classes, dtype=np.float32)
+        return np.minimum(output @ shares, 1.0)
+
+    def train_epoch(self, scans: Sequence[np.ndarray], rng: np.random.Generator) -> Iterator[dict[str, float]]:
+        """Every subject is in one pair, the pairs are drawn anew; two steps for each batch of slices."""
+        self._forward = None
+        if not self.network.compiled:
+            self._compile()
+        order = rng.permutation(len(scans))
+        for i, j in zip(order[0::2], order[1::2], strict=False):
+            for images, targets in self._pair_batches(scans[i], scans[j], rng):
+                yield {"loss": float(self.network.train_on_batch(images, targets))}
+
+    def _compile(self) -> None:
+        loss = "binary_crossentropy" if self.settings.classes == 1 else "sparse_categorical_crossentropy"
+        optimizer = keras.optimizers.Adam(self.settings.learning_rate)
+        self.network.compile(optimizer, loss, jit_compile=runtime.jit_compile())
+        optimizer.build(self.network.trainable_variables)
+
+    def _pair_batches(
+        self, host: np.ndarray, foreign: np.ndarray, rng: np.random.Generator
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        settings = self.settings
+        a, b = (to_slices(np.asarray(s, np.float32), settings.slice_axis) for s in _same_shape(host, foreign))
+        either = filled_slices(np.maximum(a, b))
+        chosen = rng.permutation(either)[: max(1, len(either) // settings.batch_size) * settings.batch_size]
+        mixed_a, mixed_b, label = mix_pair(
+            a[chosen],
+            b[chosen],
+            rng,
+            core=settings.patch_core,
+            classes=settings.classes,
+            difference_step=settings.difference_step,
+        )
+        multiple = side_multiple(settings.architecture)
+        mixed_a, mixed_b, label = (pad_to_multiple(stack, multiple)[..., None] for stack in (mixed_a, mixed_b, label))
+        if settings.classes > 1:
+            label = label_to_classes(label, settings.classes)
+        for batch in batches(np.arange(len(chosen)), settings.batch_size):
+            yield mixed_a[batch], label[batch]
+            yield mixed_b[batch], label[batch]
+
+    def save_weights(self, path: Path) -> None:
+        bare = keras.Model(self.network.inputs, self.network.outputs, name=self.network.name)
+        bare.save_weights(path)
+
+    def load_weights(self, path: Path) -> None:
+        self.network.load_weights(path)
+        self._forward = None
+
+    def save_state(self, path: Path) -> None:
+        self.network.save_weights(path)
+
+    def load_state(self, path: Path) -> None:
+        self._compile()
+        self.network.load_weights(path)
+
+
+def _same_shape(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The central part that two scans on one grid share; scans larger than the grid differ in shape."""
+    shape = np.minimum(a.shape, b.shape)
+
+    def centre(scan: np.ndarray) -> np.ndarray:
+        start = (np.array(scan.shape) - shape) // 2
+        return scan[tuple(slice(s, s + n) for s, n in zip(start, shape, strict=True))]
+
+    return centre(a), centre(b)
+
+

@@ -1,0 +1,261 @@
+"""Score a folder of scans: one map and one sample score each, one scan at a time.
+
+    read next (thread) -> conform -> method.score_volume -> restore -> write last (thread)
+
+A scan that fails is reported and the others are still done. In challenge mode it gets a fallback
+prediction instead, so that every input has its output. Outputs appear whole or not at all; a second
+run of the same command does what is missing.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import logging
+import platform
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+
+from mood import runtime
+from mood.conform import Conformed, conform
+from mood.errors import MoodError, OutputError, UsageError
+from mood.methods import Method
+from mood.regions import Region
+from mood.volume import Volume, find_scans, load, save_map, save_score, scan_name
+
+log = logging.getLogger(__name__)
+
+MODES = ("sample", "pixel", "both")
+FALLBACK_SCORE = 0.5
+LARGEST_FALLBACK = 1024**3  # voxels; a damaged header can claim anything
+RUN_RECORD, SCORE_TABLE = "run.json", "scores.csv"
+
+
+@dataclass
+class Outcome:
+    """What became of one scan."""
+
+    scan: str
+    status: str  # done, skipped (its outputs were there) or failed
+    sample_score: float | None = None
+    seconds: float = 0.0
+    message: str = ""
+
+
+def score_scan(volume: Volume, method: Method) -> tuple[np.ndarray, float]:
+    """Map and sample score of one scan.
+
+    Returns
+    -------
+    score_map : (X, Y, Z) float32 ndarray in [0, 1]
+        On the scan's own voxels.
+    sample_score : float in [0, 1]
+    """
+    conformed = conform(volume, method.region, method.grid)
+    score_map = method.score_volume(conformed.data)
+    return conformed.restore(score_map), method.sample_score(score_map)
+
+
+def predict_folder(
+    source: Path,
+    target: Path,
+    method: Method,
+    mode: str = "both",
+    *,
+    challenge: bool = False,
+    overwrite: bool = False,
+    about: dict[str, Any] | None = None,
+    on_scan: Callable[[Outcome, int], None] = lambda outcome, total: None,
+) -> list[Outcome]:
+    """Score every scan in `source`.
+
+    Writes `NAME.nii.gz` (pixel) and `NAME.nii.gz.txt` (sample) to `target`, and, outside challenge
+    mode, `scores.csv` and `run.json`.
+
+    Parameters
+    ----------
+    source, target : pathlib.Path
+        Folders; they must differ, since maps are called like their scans.
+    method : Method
+    mode : {'both', 'sample', 'pixel'}
+    challenge : bool
+        Keep the challenge's contract: a failed scan gets the score 0.5 and a map of zeros.
+    overwrite : bool
+        Do again what is there already.
+    about : dict, optional
+        What to put in the run record (the weights and their checksum); scans done by a run with
+        another record are not skipped but refused.
+    on_scan : callable
+        Called after each scan with its outcome and the number of scans.
+
+    Raises
+    ------
+    NoInputError, OutputError, UsageError
+    """
+    paths = find_scans(source)
+    job = _Job(target, method, mode, challenge, overwrite, (about or {}) | {"mode": mode})
+    job.prepare(source, paths)
+    outcomes: list[Outcome] = []
+    try:
+        for outcome in job.run(paths):
+            outcomes.append(outcome)
+            on_scan(outcome, len(paths))
+    finally:
+        if not challenge:
+            job.record(outcomes)
+    return outcomes
+
+
+@dataclass
+class _Job:
+    """One run over a folder and its files."""
+
+    target: Path
+    method: Method
+    mode: str
+    challenge: bool
+    overwrite: bool
+    about: dict[str, Any]
+
+    def prepare(self, source: Path, paths: list[Path]) -> None:
+        if self.mode not in MODES:
+            raise UsageError(f"unknown mode '{self.mode}'", fix=f"Choose one of: {', '.join(MODES)}")
+        if source.resolve() == self.target.resolve():
+            fix = "Name another output folder: maps are called like their scans"
+            raise UsageError("the output folder is the input folder", where=source, fix=fix)
+        names = [scan_name(path) for path in paths]
+        if twins := sorted({name for name in names if names.count(name) > 1}):
+            fix = "Keep one of NAME.nii and NAME.nii.gz"
+            raise UsageError(f"two scans would write the same outputs ({', '.join(twins)})", where=source, fix=fix)
+        make_writable(self.target)
+        if not self.challenge and not self.overwrite:
+            self._refuse_other_run()
+
+    def _refuse_other_run(self) -> None:
+        record = self.target / RUN_RECORD
+        if record.exists() and (before := json.loads(record.read_text(encoding="utf-8"))["about"]) != self.about:
+            changed = ", ".join(key for key in self.about if self.about[key] != before.get(key))
+            fix = "Name another folder, or give --overwrite"
+            raise UsageError(f"the output folder holds a run with other {changed}", where=self.target, fix=fix)
+
+    def outputs(self, name: str) -> dict[str, Path]:
+        """Where the outputs of a scan go, for what this run writes of them."""
+        paths = {"pixel": self.target / f"{name}.nii.gz", "sample": self.target / f"{name}.nii.gz.txt"}
+        return {kind: path for kind, path in paths.items() if self.mode in (kind, "both")}
+
+    def run(self, paths: list[Path]) -> Iterator[Outcome]:
+        todo = [p for p in paths if self.overwrite or self.challenge or not self._is_done(p)]
+        yield from (self._skipped(p) for p in paths if p not in set(todo))
+        with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(1) as writer:
+            coming = reader.submit(self._read, todo[0]) if todo else None
+            last: Future[Outcome] | None = None
+            for i, path in enumerate(todo):
+                ready, coming = coming, reader.submit(self._read, todo[i + 1]) if i + 1 < len(todo) else None
+                written = self._start(path, ready, writer)
+                if last is not None:
+                    yield last.result()
+                last = written
+            if last is not None:
+                yield last.result()
+
+    def _read(self, path: Path) -> tuple[Volume, Conformed]:
+        volume = load(path)
+        return volume, conform(volume, self.method.region, self.method.grid)
+
+    def _start(self, path: Path, ready: Future, writer: ThreadPoolExecutor) -> Future[Outcome]:
+        """Score one scan and leave the writing to the writer."""
+        begin = time.monotonic()
+        try:
+            volume, conformed = ready.result()
+            score_map = self.method.score_volume(conformed.data)
+            score = self.method.sample_score(score_map)
+        except Exception as error:
+            return writer.submit(self._failed, path, error)
+        return writer.submit(self._write, volume, conformed, score_map, score, begin)
+
+    def _write(
+        self, volume: Volume, conformed: Conformed, score_map: np.ndarray, score: float, begin: float
+    ) -> Outcome:
+        name = scan_name(volume.path)
+        paths = self.outputs(name)
+        if "pixel" in paths:
+            save_map(conformed.restore(score_map), volume.header, volume.affine, paths["pixel"])
+        if "sample" in paths:
+            save_score(score, paths["sample"])
+        return Outcome(name, "done", round(score, 6), round(time.monotonic() - begin, 2))
+
+    def _failed(self, path: Path, error: Exception) -> Outcome:
+        name = scan_name(path)
+        if not isinstance(error, MoodError):
+            log.error("%s: unexpected error", path, exc_info=error)
+        message = str(error) or repr(error)
+        if self.challenge:
+            paths = self.outputs(name)
+            if "pixel" in paths:
+                save_fallback_map(path, self.method.region, paths["pixel"])
+            if "sample" in paths:
+                save_score(FALLBACK_SCORE, paths["sample"])
+            message += " A fallback prediction was written."
+        return Outcome(name, "failed", message=message)
+
+    def _is_done(self, path: Path) -> bool:
+        return all(output.exists() for output in self.outputs(scan_name(path)).values())
+
+    def _skipped(self, path: Path) -> Outcome:
+        score = self.outputs(scan_name(path)).get("sample")
+        value = float(score.read_text(encoding="ascii")) if score else None
+        return Outcome(scan_name(path), "skipped", value, message="its outputs were there already")
+
+    def record(self, outcomes: list[Outcome]) -> None:
+        """Write the table of scores and the record of the run."""
+        outcomes = sorted(outcomes, key=lambda outcome: outcome.scan)
+        with (self.target / SCORE_TABLE).open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, ["scan", "sample_score", "status", "seconds", "message"])
+            writer.writeheader()
+            writer.writerows(asdict(outcome) for outcome in outcomes)
+        record = {"about": self.about, **_environment(), "scans": [asdict(outcome) for outcome in outcomes]}
+        (self.target / RUN_RECORD).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+
+
+def make_writable(folder: Path) -> None:
+    """Create an output folder; `OutputError` when it cannot be written to."""
+    probe = folder / ".writable"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        what = f"the output folder cannot be written ({error.strerror or error})"
+        raise OutputError(what, where=folder, fix="Check its permissions, or name another one") from error
+
+
+def save_fallback_map(scan: Path, region: Region, path: Path) -> None:
+    """A map of zeros for a scan that could not be scored: of its shape where the header tells, else the region's."""
+    header, affine = nib.Nifti1Header(), np.diag([*region.grid.spacing_mm, 1.0])
+    header.set_data_shape(region.grid.shape)
+    try:
+        image = nib.load(scan)
+        if isinstance(image, nib.Nifti1Image) and 0 < np.prod(image.shape, dtype=float) <= LARGEST_FALLBACK:
+            header, affine = image.header, image.affine
+    except Exception as error:
+        log.warning("%s: its shape is unknown (%s); the map has the region's", scan, error)
+    save_map(np.zeros(header.get_data_shape(), np.float32), header, affine, path)
+
+
+def _environment() -> dict[str, Any]:
+    packages = ("mood", "keras", "numpy", "nibabel")
+    return {
+        "versions": {"python": platform.python_version()} | {name: version(name) for name in packages},
+        "device": runtime.device(),
+        "finished": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+    }
+
+

@@ -1,0 +1,97 @@
+"""The only place that names a Keras backend. Call `prepare()` before anything imports keras."""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+import os
+import tempfile
+from pathlib import Path
+
+from mood.errors import MoodError
+
+log = logging.getLogger(__name__)
+
+BACKENDS = {"tensorflow": "tensorflow", "jax": "jax", "torch": "torch"}
+
+
+def prepare(output: Path | None = None) -> str:
+    """Choose the backend, a temporary folder that can be written, and quiet logs.
+
+    `KERAS_BACKEND` decides when it is set, else the first of TensorFlow, JAX and PyTorch that is installed.
+
+    Parameters
+    ----------
+    output : pathlib.Path, optional
+        Where to put temporary files when nothing else can be written (read-only containers).
+
+    Returns
+    -------
+    str
+        The backend's name.
+
+    Raises
+    ------
+    MoodError
+        When no backend is installed.
+    """
+    _ensure_temporary_folder(output)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+    os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")  # leave GPU memory to others
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+    backend = os.environ.get("KERAS_BACKEND") or _first_installed()
+    os.environ["KERAS_BACKEND"] = backend
+    logging.getLogger("absl").setLevel(logging.ERROR)
+    return backend
+
+
+def _first_installed() -> str:
+    for backend, module in BACKENDS.items():
+        if importlib.util.find_spec(module):
+            return backend
+    raise MoodError("no engine for the networks is installed", fix="Run: pip install 'mood[cpu]' or 'mood[gpu]'")
+
+
+def _ensure_temporary_folder(output: Path | None) -> None:
+    """Importing a backend needs one, and a read-only container may have none but the output."""
+    try:
+        tempfile.gettempdir()
+    except FileNotFoundError:
+        if output is None:
+            raise
+        tempfile.tempdir = os.environ["TMPDIR"] = str(output)
+
+
+def device() -> str:
+    """What the networks run on, for logs and run records."""
+    import keras
+
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        gpus = [tf.config.experimental.get_device_details(g) for g in tf.config.list_physical_devices("GPU")]
+        names = [details.get("device_name", "GPU") for details in gpus]
+    elif keras.backend.backend() == "jax":
+        import jax
+
+        names = [d.device_kind for d in jax.devices() if d.platform == "gpu"]
+    else:
+        import torch
+
+        names = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+    return ", ".join(names) or f"CPU ({os.cpu_count()} cores)"
+
+
+def jit_compile() -> bool | str:
+    """The value for `keras.Model.compile(jit_compile=...)`.
+
+    On a CPU, TensorFlow's own kernels are faster than XLA's; JAX is nothing without it.
+    """
+    import keras
+
+    if keras.backend.backend() != "tensorflow":
+        return "auto"
+    import tensorflow as tf
+
+    return bool(tf.config.list_physical_devices("GPU"))

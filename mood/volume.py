@@ -1,0 +1,211 @@
+"""Reading scans and writing score maps: NIfTI in, NIfTI out, nothing of the scan's geometry lost.
+
+A scan is read as float32 whatever it is stored as. A map is written on the scan's own grid with the
+scan's own header; only what describes the values changes.
+"""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+
+from mood.errors import NoInputError, OutputError, ScanError
+
+SUFFIXES = (".nii.gz", ".nii")
+# A power of two keeps 0 and 1 exact; a step of 3e-5 is finer than float16 above 0.03.
+MAP_STEP = 2.0**-15
+RE_EXPORT = "Export or copy the scan again"
+
+
+@dataclass(frozen=True)
+class Volume:
+    """One scan and what is needed to write a map of it.
+
+    Attributes
+    ----------
+    data : (X, Y, Z) float32 ndarray
+        Intensities as stored, scaling applied.
+    affine : (4, 4) float64 ndarray
+        Voxel indices to millimetres in RAS.
+    header : nibabel.Nifti1Header or nibabel.Nifti2Header
+    path : pathlib.Path
+    """
+
+    data: np.ndarray
+    affine: np.ndarray
+    header: nib.Nifti1Header
+    path: Path
+
+    def __repr__(self) -> str:
+        axes = "".join(code or "?" for code in nib.aff2axcodes(self.affine))
+        spacing = " x ".join(f"{mm:.3g}" for mm in nib.affines.voxel_sizes(self.affine))
+        shape = " x ".join(map(str, self.data.shape))
+        return f"Volume({self.path.name}: {shape}, {spacing} mm, {axes}, {self.data.nbytes / 2**20:.0f} MiB)"
+
+
+def scan_name(path: Path) -> str:
+    """The file name without `.nii` or `.nii.gz`."""
+    for suffix in SUFFIXES:
+        if path.name.endswith(suffix):
+            return path.name[: -len(suffix)]
+    return path.name
+
+
+def find_scans(folder: Path) -> list[Path]:
+    """The NIfTI files directly in `folder`, by name; label files beside their scan are left out.
+
+    Raises
+    ------
+    NoInputError
+        When the folder is missing or holds no scan.
+    """
+    if not folder.is_dir():
+        raise NoInputError("there is no such input folder", where=folder, fix="Check the path or the mount")
+    files = sorted(p for p in folder.iterdir() if p.name.endswith(SUFFIXES) and not p.name.startswith("."))
+    names = {scan_name(p) for p in files}
+    scans = [p for p in files if scan_name(p).removesuffix("_label") not in names - {scan_name(p)}]
+    if not scans:
+        fix = "Put NAME.nii.gz files directly into it"
+        raise NoInputError("the input folder holds no .nii or .nii.gz file", where=folder, fix=fix)
+    return scans
+
+
+def load(path: Path) -> Volume:
+    """Read and check one scan.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        A `.nii` or `.nii.gz` file of any data type, byte order, orientation and scaling.
+
+    Raises
+    ------
+    ScanError
+        When the file is missing, empty, truncated, not NIfTI, not 3-D, not finite or constant.
+    """
+    data, image = read_array(path)
+    bad = data.size - int(np.count_nonzero(np.isfinite(data)))
+    if bad:
+        fix = "Replace them (for example by 0) before scoring"
+        raise ScanError(f"{bad} of {data.size} voxels are NaN or infinite", where=path, fix=fix)
+    if data.min() == data.max():
+        raise ScanError(f"every voxel has the value {data.flat[0]:g}", where=path, fix=RE_EXPORT)
+    return Volume(data, image.affine, image.header, path)
+
+
+def read_array(path: Path) -> tuple[np.ndarray, nib.Nifti1Image]:
+    """Voxels of one 3-D NIfTI file as (X, Y, Z) float32, and the nibabel image they come from.
+
+    Raises
+    ------
+    ScanError
+        When the file is missing, empty, truncated, not NIfTI or not 3-D. Values are not looked at.
+    """
+    image = _open(path)
+    shape = image.shape
+    while len(shape) > 3 and shape[-1] == 1:
+        shape = shape[:-1]
+    if len(shape) != 3 or 0 in shape:
+        fix = "Extract one 3-D volume from it (for example with `fslroi` or nibabel)"
+        raise ScanError(f"the image is {len(image.shape)}-D with shape {image.shape}, not 3-D", where=path, fix=fix)
+    return _read_float32(image, path).reshape(shape, order="F"), image
+
+
+def _open(path: Path) -> nib.Nifti1Image:
+    if not path.is_file():
+        raise ScanError("there is no such file", where=path, fix="Check the path")
+    if path.stat().st_size == 0:
+        raise ScanError("the file is empty", where=path, fix=RE_EXPORT)
+    try:
+        image = nib.load(path)
+    except (nib.filebasedimages.ImageFileError, OSError, EOFError, ValueError, zlib.error) as error:
+        fix = "Convert it to NIfTI, or copy it again if it was cut off"
+        raise ScanError(f"the file cannot be read as NIfTI ({_first_line(error)})", where=path, fix=fix) from error
+    if not isinstance(image, nib.Nifti1Image):
+        kind = type(image).__name__
+        raise ScanError(f"the file is a {kind}, not NIfTI", where=path, fix="Convert it to NIfTI")
+    return image
+
+
+def _read_float32(image: nib.Nifti1Image, path: Path) -> np.ndarray:
+    proxy = image.dataobj
+    try:
+        stored = np.asarray(proxy.get_unscaled())
+    except (OSError, EOFError, ValueError, zlib.error) as error:
+        what = f"the file is damaged or cut off ({_first_line(error)})"
+        raise ScanError(what, where=path, fix="Copy it again from its source") from error
+    if stored.dtype.kind not in "iufb":
+        raise ScanError(f"voxels are of type {stored.dtype}", where=path, fix="Save one number a voxel")
+    with np.errstate(over="ignore"):  # a float64 beyond float32 becomes infinite and is reported as such
+        data = stored.astype(np.float32, copy=False)
+    if (proxy.slope, proxy.inter) != (1.0, 0.0):
+        data = data * np.float32(proxy.slope)
+        data += np.float32(proxy.inter)
+    return data
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def save_map(score_map: np.ndarray, header: nib.Nifti1Header, affine: np.ndarray, path: Path) -> None:
+    """Write a score map on the grid of the scan it belongs to, all or nothing.
+
+    The header is the scan's own: shape, affine, qform and sform with their codes, units and
+    description stay. Data type, scaling and display range change. Values are stored as uint16 in
+    steps of 2^-15, finer than the float16 they are scored in down to 0.03.
+
+    Parameters
+    ----------
+    score_map : (X, Y, Z) float32 ndarray in [0, 1]
+    header, affine
+        Those of the scan.
+    path : pathlib.Path
+        Ends in `.nii.gz`.
+
+    Raises
+    ------
+    OutputError
+        When the folder cannot be written.
+    """
+    stored = np.rint(np.clip(score_map, 0.0, 1.0) / MAP_STEP).astype(np.uint16)
+    header = header.copy()
+    header.set_data_dtype(np.uint16)
+    header["cal_min"], header["cal_max"] = 0.0, 1.0
+    kind = nib.Nifti2Image if isinstance(header, nib.Nifti2Header) else nib.Nifti1Image
+    image = kind(stored.reshape(header.get_data_shape(), order="F"), affine, header)
+    image.header.set_slope_inter(MAP_STEP, 0.0)
+    with _replacing(path) as temporary:
+        image.to_filename(temporary)
+
+
+def save_score(score: float, path: Path) -> None:
+    """Write one sample score in [0, 1] as the first line of a text file, all or nothing."""
+    with _replacing(path) as temporary:
+        temporary.write_text(f"{min(max(float(score), 0.0), 1.0):.6f}\n", encoding="ascii")
+
+
+class _replacing:  # noqa: N801 - reads as a statement: with _replacing(path) as temporary
+    """A temporary path in the folder of `path` that becomes `path` when the block succeeds."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.temporary = path.with_name(f".partial.{path.name}")
+
+    def __enter__(self) -> Path:
+        return self.temporary
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: object) -> None:
+        try:
+            if error is None:
+                self.temporary.replace(self.path)
+        except OSError as failure:
+            error = failure
+        self.temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            what = f"the output cannot be written ({error.strerror or error})"
+            raise OutputError(what, where=self.path, fix="Check free space and permissions") from error

@@ -1,0 +1,133 @@
+"""Trained weights: where they are, what they are, and that they are whole.
+
+A weights folder holds `config.json` (method, region, settings, how they were trained, checksums),
+`model.weights.h5` (arrays only; matrices as float16) and `card.md`. Looked for in this order:
+
+    1. the folder named on the command line
+    2. restore_dir/REGION, or $MOOD_RESTORE_DIR/REGION, in it or one folder deeper
+    3. this package: METHOD-REGION
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from mood.errors import WeightsError
+
+PACKAGED = Path(__file__).parent
+CONFIG, ARRAYS, CARD = "config.json", "model.weights.h5", "card.md"
+
+
+@dataclass(frozen=True)
+class WeightsFolder:
+    """One set of trained weights on disk, arrays not read yet."""
+
+    path: Path
+    config: dict[str, Any]
+
+    @property
+    def method(self) -> str:
+        return self.config["method"]
+
+    @property
+    def region(self) -> str:
+        return self.config["region"]
+
+    def verified_arrays(self) -> Path:
+        """The path of the arrays; `WeightsError` when their bytes are not those that were saved."""
+        path = self.path / ARRAYS
+        fix = "Restore the file from its source"
+        if not path.is_file():
+            raise WeightsError("the weights file is missing", where=path, fix=fix)
+        if checksum(path) != self.config["sha256"]:
+            raise WeightsError("the weights file is damaged: its SHA-256 differs from config.json", where=path, fix=fix)
+        return path
+
+
+def find_weights(method: str, region: str, folder: Path | None = None) -> WeightsFolder:
+    """The weights to predict with.
+
+    Raises
+    ------
+    WeightsError
+        When there are none, or they are for something else.
+    """
+    if folder is not None:
+        return _expect(read_folder(folder), method, region)
+    placed = Path(os.environ.get("MOOD_RESTORE_DIR", "restore_dir")) / region
+    for candidate in [*_folders_in(placed), PACKAGED / f"{method}-{region}"]:
+        if (candidate / CONFIG).is_file():
+            found = read_folder(candidate)
+            if (found.method, found.region) == (method, region):
+                return found
+    fix = f"Train them (mood train --method {method} --region {region}) and name the folder with --weights"
+    raise WeightsError(f"no trained weights for method '{method}' and region '{region}'", where=placed, fix=fix)
+
+
+def read_folder(folder: Path) -> WeightsFolder:
+    """The weights folder at this path; `WeightsError` when it is none."""
+    try:
+        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+        return WeightsFolder(folder, {key: config[key] for key in ("method", "region", "settings", "training", "sha256")})
+    except FileNotFoundError as error:
+        fix = "Name a folder that mood train wrote (SavedModel folders of other programs cannot be read)"
+        raise WeightsError(f"no {CONFIG} in the weights folder", where=folder, fix=fix) from error
+    except (json.JSONDecodeError, KeyError, TypeError) as error:
+        raise WeightsError(f"{CONFIG} is damaged ({error!r})", where=folder, fix="Restore it from its source") from error
+
+
+def packaged_weights() -> list[WeightsFolder]:
+    """Every set of weights that comes with the package."""
+    return [read_folder(path.parent) for path in sorted(PACKAGED.glob(f"*/{CONFIG}"))]
+
+
+def write_folder(folder: Path, full_arrays: Path, config: dict[str, Any], card: str) -> None:
+    """Write a weights folder from float32 arrays; `config` lacks the checksum only. The config comes last."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / CONFIG).unlink(missing_ok=True)
+    _halve_matrices(full_arrays, folder / ARRAYS)
+    (folder / CARD).write_text(card, encoding="utf-8")
+    config = config | {"sha256": checksum(folder / ARRAYS)}
+    (folder / CONFIG).write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
+
+
+def checksum(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _folders_in(folder: Path) -> list[Path]:
+    deeper = sorted(p for p in folder.iterdir() if p.is_dir()) if folder.is_dir() else []
+    return [folder, *deeper]
+
+
+def _expect(found: WeightsFolder, method: str, region: str) -> WeightsFolder:
+    if (found.method, found.region) != (method, region):
+        what = f"the weights are for method '{found.method}' and region '{found.region}', not '{method}' and '{region}'"
+        raise WeightsError(what, where=found.path, fix="Name other weights, or that method and region")
+    return found
+
+
+def _halve_matrices(source: Path, target: Path) -> None:
+    """Copy an HDF5 file with matrices and kernels as float16; vectors (biases, statistics) stay float32."""
+    with h5py.File(source, "r") as full, h5py.File(target, "w") as half:
+        half.attrs.update(full.attrs)
+
+        def copy(name: str, item: h5py.Group | h5py.Dataset) -> None:
+            if isinstance(item, h5py.Dataset):
+                narrow = item.dtype == np.float32 and item.ndim >= 2
+                options = {"compression": "gzip"} if item.compression else {}
+                copied = half.create_dataset(name, data=item[()], dtype=np.float16 if narrow else item.dtype, **options)
+            else:
+                copied = half.require_group(name)
+            copied.attrs.update(item.attrs)
+
+        full.visititems(copy)

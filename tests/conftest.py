@@ -1,0 +1,35 @@
+"""Toy scans that are never cubes, so that swapped axes fail."""
+
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+SHAPE = (24, 20, 16)
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(0)
+
+
+@pytest.fixture
+def scan(rng) -> np.ndarray:
+    """(24, 20, 16) in [0, 1]: a block of texture in a background of exact zeros."""
+    data = np.zeros(SHAPE, np.float32)
+    data[4:19, 3:17, 2:13] = rng.uniform(0.2, 1.0, (15, 14, 11))
+    return data
+
+
+@pytest.fixture
+def write(tmp_path):
+    """write(data, name='scan.nii.gz', affine=..., **header) puts a NIfTI file into a folder."""
+
+    def write(data: np.ndarray, name: str = "scan.nii.gz", affine: np.ndarray | None = None) -> Path:
+        path = tmp_path / "in" / name
+        path.parent.mkdir(exist_ok=True)
+        nib.save(nib.Nifti1Image(data, np.diag([1.0, 2.0, 3.0, 1.0]) if affine is None else affine), path)
+        return path
+
+    return write

@@ -1,0 +1,151 @@
+from dataclasses import replace
+from itertools import permutations, product
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mood.conform import axis_matrix, conform, content_box, to_unit_range
+from mood.regions import ABDOM, BRAIN, Grid
+from mood.volume import Volume
+
+GRID = Grid((40, 36, 32), (1.0, 1.0, 1.0))
+ORIENTATIONS = [
+    (order, signs) for order in permutations(range(3)) for signs in product((1, -1), repeat=3)
+]
+
+
+def volume(data: np.ndarray, affine: np.ndarray) -> Volume:
+    return Volume(data, affine, nib.Nifti1Header(), Path("scan.nii.gz"))
+
+
+def oriented(data: np.ndarray, order: tuple, signs: tuple) -> Volume:
+    """`data` (RAS, 1 mm) stored with its axes permuted and flipped, and the affine that says so."""
+    image = nib.Nifti1Image(data, np.eye(4))
+    target = np.array([[axis, sign] for axis, sign in zip(order, signs, strict=True)])
+    image = image.as_reoriented(target)
+    return volume(np.asarray(image.dataobj), image.affine)
+
+
+@pytest.mark.parametrize(("order", "signs"), ORIENTATIONS)
+def test_every_orientation_conforms_to_the_same_array_and_comes_back_exactly(scan, order, signs):
+    stored = oriented(scan, order, signs)
+    conformed = conform(stored, BRAIN, GRID)
+    reference = conform(volume(scan, np.eye(4)), BRAIN, GRID)
+    assert conformed.data.shape == GRID.shape
+    np.testing.assert_array_equal(np.sort(conformed.data[conformed.data > 0]), np.sort(scan[scan > 0]))
+    shift = np.subtract(content_box(conformed.data)[0], content_box(reference.data)[0])
+    np.testing.assert_array_equal(conformed.data, np.roll(reference.data, shift, axis=(0, 1, 2)))
+    assert np.abs(shift).max() <= 1  # content of odd extent has two middles
+    np.testing.assert_array_equal(conformed.restore(conformed.data), stored.data)
+
+
+def test_content_larger_than_the_grid_is_kept(rng):
+    data = rng.uniform(0.1, 1, (50, 20, 16)).astype(np.float32)
+    conformed = conform(volume(data, np.eye(4)), BRAIN, GRID)
+    assert conformed.data.shape == (50, 36, 32)
+    np.testing.assert_array_equal(conformed.restore(conformed.data), data)
+
+
+def test_background_beyond_the_grid_is_cut_and_scores_nothing(scan):
+    padded = np.pad(scan, 30)
+    conformed = conform(volume(padded, np.eye(4)), BRAIN, GRID)
+    assert conformed.data.shape == GRID.shape
+    np.testing.assert_array_equal(conformed.restore(conformed.data), padded)
+    assert conformed.restore(np.ones(GRID.shape, np.float32))[0, 0, 0] == 0
+
+
+@pytest.mark.parametrize("spacing", [(2.0, 0.7, 1.3), (0.5, 3.0, 1.0)])
+def test_a_map_lands_where_its_structure_is(spacing):
+    data = np.zeros((40, 44, 48), np.float32)
+    data[2:38, 2:42, 2:46] = 0.3
+    data[10:16, 22:29, 30:39] = 1.0
+    conformed = conform(volume(data, np.diag([*spacing, 1.0])), BRAIN, Grid((40, 80, 60), (1.0, 1.0, 1.0)))
+    back = conformed.restore((conformed.data > 0.6).astype(np.float32)) > 0.5
+    box = np.zeros(data.shape, bool)
+    box[10:16, 22:29, 30:39] = True
+    assert 2 * (back & box).sum() / (back.sum() + box.sum()) > 0.8
+    centre = np.argwhere(back).mean(axis=0)
+    np.testing.assert_allclose(centre, [12.5, 25, 34], atol=0.5)
+
+
+def test_a_volume_of_the_challenge_passes_untouched(scan):
+    region = replace(BRAIN, grid=Grid(scan.shape, (0.85, 0.85, 0.85)))
+    for affine in (np.eye(4), np.diag([3.0, 2.0, 1.0, 1.0])):
+        conformed = conform(volume(scan, affine), region)
+        assert conformed.data is scan or np.shares_memory(conformed.data, scan)
+        assert np.shares_memory(conformed.restore(scan), scan)
+
+
+def test_a_volume_of_the_challenge_fills_a_coarser_grid(scan):
+    region = replace(BRAIN, grid=Grid((24, 20, 16), (1.0, 1.0, 1.0)))
+    half = Grid((12, 10, 8), (2.0, 2.0, 2.0))
+    conformed = conform(volume(scan, np.diag([9.0, 9.0, 9.0, 1.0])), region, half)
+    assert conformed.data.shape == (12, 10, 8)
+    assert conformed.restore(conformed.data).shape == scan.shape
+    np.testing.assert_allclose(conformed.data.mean(), scan.mean(), rtol=0.1)
+
+
+@pytest.mark.parametrize("affine", [np.zeros((4, 4)), np.full((4, 4), np.nan)])
+def test_an_unusable_affine_is_taken_as_ras(scan, affine, caplog):
+    conformed = conform(volume(scan, affine), BRAIN, GRID)
+    assert "unusable" in caplog.text
+    np.testing.assert_array_equal(conformed.restore(conformed.data), scan)
+
+
+def test_an_absurd_voxel_size_is_scaled_to_the_grid(scan, caplog):
+    conformed = conform(volume(scan, np.diag([1000.0, 1000, 1000, 1])), BRAIN, GRID)
+    assert "too large" in caplog.text
+    assert max(conformed.data.shape) <= 41
+    assert conformed.restore(conformed.data).shape == scan.shape
+
+
+def test_a_single_voxel_of_content_and_an_empty_scan_conform():
+    for filled in (0, 1):
+        data = np.zeros((3, 2, 1), np.float32)
+        data.flat[0] = filled
+        conformed = conform(volume(data, np.eye(4)), BRAIN, GRID)
+        np.testing.assert_array_equal(conformed.restore(conformed.data), data)
+
+
+@settings(deadline=None)
+@given(st.integers(1, 30), st.integers(1, 30), st.floats(0.2, 5.0), st.floats(-10, 10))
+def test_resampling_keeps_constants_and_range(size_out, size_in, step, start):
+    rows = axis_matrix(size_out, size_in, start, step).sum(axis=1)
+    assert np.all(np.isclose(rows, 1, atol=1e-5) | (rows == 0))
+
+
+@pytest.mark.parametrize("scale", [1.0, 255.0, 4095.0])
+def test_mr_intensities_scale_to_the_unit_range(scan, scale):
+    unit = to_unit_range(scan * np.float32(scale), BRAIN)
+    assert unit.dtype == np.float32
+    assert unit.min() == 0
+    assert 0.999 < unit.max() <= 1
+    np.testing.assert_array_equal(unit == 0, scan == 0)
+
+
+def test_mr_with_negative_intensities_keeps_its_background(scan):
+    zscored = np.where(scan > 0, (scan - 0.6) / 0.2, 0).astype(np.float32)
+    unit = to_unit_range(zscored, BRAIN)
+    assert (unit.min(), unit.max()) == (0, 1)
+    assert (unit[scan == 0] == 0).all()
+    assert np.corrcoef(unit[scan > 0], scan[scan > 0])[0, 1] > 0.99
+
+
+@pytest.mark.parametrize("offset", [0.0, 1024.0])
+def test_ct_is_windowed_with_and_without_offset(offset):
+    hu = np.array([-1000, -160, 40, 240, 1500], np.float32).reshape(5, 1, 1)
+    unit = to_unit_range(hu + np.float32(offset), ABDOM)
+    np.testing.assert_allclose(unit.ravel(), [0, 0, 0.5, 1, 1], atol=1e-6)
+
+
+def test_ct_of_eight_bits_is_divided_by_255():
+    unit = to_unit_range(np.array([0, 51, 255], np.float32).reshape(3, 1, 1), ABDOM)
+    np.testing.assert_allclose(unit.ravel(), [0, 0.2, 1], atol=1e-6)
+
+
+def test_what_is_in_the_unit_range_stays(scan):
+    assert to_unit_range(scan, BRAIN) is scan

@@ -1,0 +1,30 @@
+import numpy as np
+import pytest
+
+from mood.slices import batches, filled_slices, from_slices, pad_to_multiple, to_slices
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_slicing_comes_back(scan, axis):
+    slices = to_slices(scan, axis)
+    assert slices.shape[0] == scan.shape[axis]
+    np.testing.assert_array_equal(slices[5], scan.take(5, axis))
+    np.testing.assert_array_equal(from_slices(slices, axis), scan)
+
+
+@pytest.mark.parametrize("multiple", [1, 4, 16, 32])
+def test_padding_adds_zeros_at_the_end_only(scan, multiple):
+    padded = pad_to_multiple(scan, multiple)
+    assert all(side % multiple == 0 for side in padded.shape[1:])
+    np.testing.assert_array_equal(padded[:, :20, :16], scan)
+    assert padded.sum() == scan.sum()
+
+
+def test_filled_slices_are_those_with_content(scan):
+    np.testing.assert_array_equal(filled_slices(to_slices(scan, 2)), np.arange(2, 13))
+
+
+def test_batches_cover_all_indices_once():
+    pieces = list(batches(np.arange(10), 4))
+    assert [len(p) for p in pieces] == [4, 4, 2]
+    np.testing.assert_array_equal(np.concatenate(pieces), np.arange(10))
