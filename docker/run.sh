@@ -56,6 +56,8 @@ status=0
     sh -c 'echo "$PPID"' > "$scratch/pid"
     use_scratch "$scratch"
     export PYTHONPATH="$top${PYTHONPATH:+:$PYTHONPATH}"
+    # Weights of one's own, wherever the script is called from.
+    export MOOD_RESTORE_DIR="${MOOD_RESTORE_DIR:-$top/restore_dir}"
     exec "$python" -m mood predict -i "$input" -o "$output" --region "$region" --mode "$mode" --challenge
 ) || status=$?
 

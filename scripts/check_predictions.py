@@ -38,15 +38,9 @@ def score_faults(path: Path, unreadable: bool) -> Iterator[str]:
 
 def map_faults(path: Path, scan_path: Path, unreadable: bool) -> Iterator[str]:
     """Same shape and place as the scan, finite, in [0, 1]; all zero for an unreadable scan and no other."""
-    image, scan = nib.load(path), nib.load(scan_path)
-    if image.shape != scan.shape:
-        yield f"shape {image.shape} instead of {scan.shape}"
-        return
-    if not np.allclose(image.affine, scan.affine, atol=1e-5):
-        yield "affine differs from the scan's"
-    for code in ("qform_code", "sform_code"):
-        if image.header[code] != scan.header[code]:
-            yield f"{code} {image.header[code]} instead of {scan.header[code]}"
+    image = nib.load(path)
+    if has_shape(scan_path):
+        yield from grid_faults(image, nib.load(scan_path))
     score_map = np.asarray(image.dataobj, dtype=np.float32)
     if not np.isfinite(score_map).all():
         yield "NaN or infinite values"
@@ -58,8 +52,19 @@ def map_faults(path: Path, scan_path: Path, unreadable: bool) -> Iterator[str]:
         yield "all zero although the scan is readable"
 
 
+def grid_faults(image: nib.Nifti1Image, scan: nib.Nifti1Image) -> Iterator[str]:
+    """Shape, affine and the codes that say what the affine means."""
+    if image.shape != scan.shape:
+        yield f"shape {image.shape} instead of {scan.shape}"
+    if not np.allclose(image.affine, scan.affine, atol=1e-5):
+        yield "affine differs from the scan's"
+    for code in ("qform_code", "sform_code"):
+        if image.header[code] != scan.header[code]:
+            yield f"{code} {image.header[code]} instead of {scan.header[code]}"
+
+
 def has_shape(scan_path: Path) -> bool:
-    """Whether the header can be read, so that a map of the right shape can be expected."""
+    """Whether the header can be read, so that the map's shape and place can be checked."""
     try:
         return len(nib.load(scan_path).shape) == 3
     except Exception:
@@ -69,8 +74,6 @@ def has_shape(scan_path: Path) -> bool:
 def scan_faults(scan_path: Path, predictions: Path, mode: str, unreadable: bool) -> Iterator[str]:
     """Faults of the prediction of one scan."""
     path = predictions / (scan_path.name + (".txt" if mode == "sample" else ""))
-    if mode == "pixel" and not has_shape(scan_path):
-        return
     if not path.is_file():
         yield f"{path.name}: missing"
         return

@@ -25,14 +25,12 @@ mood toy -o "$demo/data" --side "${DEMO_SIDE:-64}" --cases "${DEMO_CASES:-4}"
 for region in brain abdom; do
     for mode in sample pixel; do
         say "run_${mode}_$region.sh"
-        sh "$top/run_${mode}_$region.sh" "$demo/data/$region/toy" "$demo/predictions/$mode/$region"
+        sh "$top/run_${mode}_$region.sh" "$demo/data/$region/toy" "$demo/predictions/$region"
     done
 done
 
 for region in brain abdom; do
-    for mode in sample pixel; do
-        say "$region, $mode"
-        mood evaluate -l "$demo/data/$region/toy_label/$mode" -p "$demo/predictions/$mode/$region"
-    done
+    say "scores, $region"
+    mood evaluate -l "$demo/data/$region/toy_label" -p "$demo/predictions/$region"
 done
 say "the predictions are in $demo/predictions"
