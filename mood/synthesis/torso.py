@@ -198,15 +198,22 @@ def scan_torso(
     -------
     (X, Y, Z) float32 ndarray in [0, 1], Fortran order
     """
-    scan = np.empty(shape, np.float32, order="F")
+    scan = np.zeros(shape, np.float32, order="F")
     low, high = (np.float32(level) for level in window_hu)
     below, share = _neighbours(hu.shape[2], shape[2])
     for k, first in enumerate(below):
         plane = _mix(hu[:, :, first], hu[:, :, min(first + 1, hu.shape[2] - 1)], share[k])
-        plane = _stretched(_stretched(plane, shape[0]).T, shape[1]).T
-        plane += NOISE_HU * rng.standard_normal(plane.shape, dtype=np.float32)
-        scan[:, :, k] = to_grey_levels((plane - low) / (high - low))
+        plane = _stretched(_stretched(plane, shape[0]).T, shape[1])  # (Y, X), as the scan lies in memory
+        body = _extent(plane > low - 6 * NOISE_HU)  # air stays 0 whatever its noise
+        grain = NOISE_HU * rng.standard_normal(plane[body].shape, dtype=np.float32)
+        scan[:, :, k].T[body] = to_grey_levels((plane[body] + grain - low) / (high - low))
     return scan
+
+
+def _extent(mask: np.ndarray) -> tuple[slice, slice]:
+    """The smallest box around what is true in a plane."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    return tuple(slice(i[0], i[-1] + 1) if i.size else slice(0) for i in (rows, columns))  # type: ignore
 
 
 def _neighbours(coarse: int, fine: int) -> tuple[np.ndarray, np.ndarray]:
