@@ -153,7 +153,7 @@ def load_template() -> tuple[np.ndarray, float]:
     package = importlib.util.find_spec("nilearn")  # finds the folder without importing nilearn
     if package is None or not package.submodule_search_locations:
         raise UsageError("toy brains need nilearn's template", fix="Run: pip install 'mood[toy]'")
-    image = nib.load(Path(package.submodule_search_locations[0]) / TEMPLATE)
+    image = nib.Nifti1Image.from_filename(Path(package.submodule_search_locations[0]) / TEMPLATE)
     return np.asanyarray(image.dataobj), float(nib.affines.voxel_sizes(image.affine)[0])
 
 
