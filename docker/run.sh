@@ -53,7 +53,6 @@ fill_in() {
 
 status=0
 (
-    sh -c 'echo "$PPID"' > "$scratch/pid"
     use_scratch "$scratch"
     export PYTHONPATH="$top${PYTHONPATH:+:$PYTHONPATH}"
     # Weights of one's own, wherever the script is called from.
@@ -66,7 +65,7 @@ case $status in
     137) say "ERROR: Python was killed, most likely because memory ran out. Give the container more memory." ;;
     *) say "ERROR: Python ended with status $status before all scans were done. Its last lines above tell why." ;;
 esac
-# mood/volume.py writes to .PID.NAME and renames at the end; what is left under that name is cut off.
-pid=$(cat "$scratch/pid") && rm -f -- "$output/.$pid."*
+# mood/volume.py writes to .partial.NAME and renames at the end; what is left under that name is cut off.
+rm -f -- "$output"/.partial.*
 fill_in
 exit 0

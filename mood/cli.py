@@ -44,8 +44,9 @@ def predict(
     overwrite: Annotated[bool, typer.Option(help="Do again what is there already.")] = False,
 ) -> None:
     """Score scans: a map NAME.nii.gz and a score NAME.nii.gz.txt each, higher = more abnormal."""
-    from mood import methods, weights as weights_store
+    from mood import methods
     from mood import predict as prediction
+    from mood import weights as weights_store
 
     prediction.make_writable(target)
     found = weights_store.find_weights(methods.known(method), get_region(region).name, weights)
@@ -158,7 +159,7 @@ def evaluate(
     from mood.results import render_kinds, render_table, save_evaluations
 
     folders = dict(_named_folder(text) for text in predictions)
-    kept = {}
+    kept: dict[str, evaluation.Evaluation] = {}
     for each in ("pixel", "sample") if mode == "both" else (mode,):
         results = {
             name: evaluation.evaluate_folder(labels, folder, each, np.random.default_rng(seed), resamples)

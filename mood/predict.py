@@ -152,42 +152,47 @@ class _Job:
         return {kind: path for kind, path in paths.items() if self.mode in (kind, "both")}
 
     def run(self, paths: list[Path]) -> Iterator[Outcome]:
-        todo = [p for p in paths if self.overwrite or self.challenge or not self._is_done(p)]
-        yield from (self._skipped(p) for p in paths if p not in set(todo))
+        done = [] if self.overwrite or self.challenge else [path for path in paths if self._is_done(path)]
+        yield from map(self._skipped, done)
         with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(1) as writer:
-            coming = reader.submit(self._read, todo[0]) if todo else None
-            last: Future[Outcome] | None = None
-            for i, path in enumerate(todo):
-                ready, coming = coming, reader.submit(self._read, todo[i + 1]) if i + 1 < len(todo) else None
-                written = self._start(path, ready, writer)
-                if last is not None:
-                    yield last.result()
-                last = written
-            if last is not None:
-                yield last.result()
+            writing: Future[Outcome] | None = None
+            for path, scan in read_ahead([path for path in paths if path not in done], self._read, reader):
+                started = self._start(path, scan, writer)
+                if writing is not None:
+                    yield writing.result()
+                writing = started
+            if writing is not None:
+                yield writing.result()
 
     def _read(self, path: Path) -> tuple[Volume, Conformed]:
         volume = load(path)
         return volume, conform(volume, self.method.region, self.method.grid)
 
-    def _start(self, path: Path, ready: Future, writer: ThreadPoolExecutor) -> Future[Outcome]:
-        """Score one scan and leave the writing to the writer."""
+    def _start(self, path: Path, scan: Future[tuple[Volume, Conformed]], writer: ThreadPoolExecutor) -> Future[Outcome]:
+        """Score one scan and leave the writing to the writer, which needs no more than the map."""
         begin = time.monotonic()
         try:
-            volume, conformed = ready.result()
+            volume, conformed = scan.result()
             score_map = self.method.score_volume(conformed.data)
             score = self.method.sample_score(score_map)
+            score_map = conformed.restore(score_map)
         except Exception as error:
             return writer.submit(self._failed, path, error)
-        return writer.submit(self._write, volume, conformed, score_map, score, begin)
+        return writer.submit(self._write, path, volume.header, volume.affine, score_map, score, begin)
 
     def _write(
-        self, volume: Volume, conformed: Conformed, score_map: np.ndarray, score: float, begin: float
+        self,
+        path: Path,
+        header: nib.Nifti1Header,
+        affine: np.ndarray,
+        score_map: np.ndarray,
+        score: float,
+        begin: float,
     ) -> Outcome:
-        name = scan_name(volume.path)
+        name = scan_name(path)
         paths = self.outputs(name)
         if "pixel" in paths:
-            save_map(conformed.restore(score_map), volume.header, volume.affine, paths["pixel"])
+            save_map(score_map, header, affine, paths["pixel"])
         if "sample" in paths:
             save_score(score, paths["sample"])
         return Outcome(name, "done", round(score, 6), round(time.monotonic() - begin, 2))
@@ -225,6 +230,16 @@ class _Job:
         (self.target / RUN_RECORD).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
 
 
+def read_ahead(
+    paths: list[Path], read: Callable[[Path], tuple[Volume, Conformed]], reader: ThreadPoolExecutor
+) -> Iterator[tuple[Path, Future[tuple[Volume, Conformed]]]]:
+    """Each path with its scan, the next one being read meanwhile; never more than two in memory."""
+    coming = [reader.submit(read, path) for path in paths[:1]]
+    for i, path in enumerate(paths):
+        coming += [reader.submit(read, following) for following in paths[i + 1 : i + 2]]
+        yield path, coming.pop(0)
+
+
 def make_writable(folder: Path) -> None:
     """Create an output folder; `OutputError` when it cannot be written to."""
     probe = folder / ".writable"
@@ -257,5 +272,3 @@ def _environment() -> dict[str, Any]:
         "device": runtime.device(),
         "finished": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
     }
-
-

@@ -63,6 +63,13 @@ def _ensure_temporary_folder(output: Path | None) -> None:
         tempfile.tempdir = os.environ["TMPDIR"] = str(output)
 
 
+def seed_initial_weights(seed: int) -> None:
+    """Make the next network start from the same random weights each time; Keras draws them globally."""
+    import keras
+
+    keras.utils.set_random_seed(seed)
+
+
 def device() -> str:
     """What the networks run on, for logs and run records."""
     import keras

@@ -31,9 +31,7 @@ TEMPLATE = "datasets/data/mni_icbm152_t1_tal_nlin_sym_09a_converted.nii.gz"
 PAINTED_SIDE = 256  # a torso is painted no finer than this: eight times faster than at 512
 
 
-def make_toy(
-    folder: Path, region: Region, rng: Generator, cases: int = 4, side: int | None = None
-) -> list[Path]:
+def make_toy(folder: Path, region: Region, rng: Generator, cases: int = 4, side: int | None = None) -> list[Path]:
     """Make subjects and write them as toy cases `toy_0`, `toy_1`, ...
 
     Every case is another subject. The first is healthy, the next five have one kind of outlier each,
@@ -66,9 +64,7 @@ def make_toy(
     scans = []
     for case, case_rng in enumerate(rng.spawn(cases)):
         volume = _volume(draw_subject(region, grid, case_rng), grid)
-        scans.append(
-            write_case(volume, f"toy_{case}", kinds[case % len(kinds)], folder / region.name, case_rng)
-        )
+        scans.append(write_case(volume, f"toy_{case}", kinds[case % len(kinds)], folder / region.name, case_rng))
     return scans
 
 
@@ -122,9 +118,7 @@ def write_case(volume: Volume, name: str, kind: str, folder: Path, rng: Generato
     if kind != HEALTHY:
         x_mm, y_mm, z_mm = (float(mm) for mm in nib.affines.voxel_sizes(volume.affine))
         scan, label = plant_outlier(scan, draw_outlier(kind, scan, rng, spacing_mm=(x_mm, y_mm, z_mm)))
-    path, pixel, sample = (
-        folder / part / f"{name}.nii.gz" for part in ("toy", "toy_label/pixel", "toy_label/sample")
-    )
+    path, pixel, sample = (folder / part / f"{name}.nii.gz" for part in ("toy", "toy_label/pixel", "toy_label/sample"))
     for file in (path, pixel, sample):
         _make_folder(file.parent)
     save_map(scan, volume.header, volume.affine, path)

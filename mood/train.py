@@ -93,6 +93,7 @@ def train(
         When `target` holds a run with other settings, or a setting is unknown.
     """
     schedule = schedule or Schedule()
+    runtime.seed_initial_weights(schedule.seed)
     method = new_method(method_name, region, settings or {})
     target.mkdir(parents=True, exist_ok=True)
     _same_run(target / "run.json", method, schedule)
@@ -202,7 +203,13 @@ class _Run:
             self.progress.best_ap, self.progress.best_step = ap, self.progress.step
             self.method.save_weights(self.target / BEST_ARRAYS)
         self._tick()
-        row = (self.progress.step, self.progress.epoch, self.progress.seconds, np.mean(self.losses or [np.nan]), ap)
+        row = (
+            self.progress.step,
+            self.progress.epoch,
+            self.progress.seconds,
+            np.mean(self.losses or [np.nan]),
+            ap,
+        )
         _append_row(self.target / "log.csv", row)
         log.info("step %d: loss %.4f, AP on held-out synthetic outliers %.4f", row[0], row[3], ap)
         self.losses = []
@@ -275,5 +282,3 @@ def _record(run: _Run, training: list[str], held_out: list[str], note: str) -> t
         "planted in held-out healthy scans.\n\n| | |\n| --- | --- |\n" + table + "\n"
     )
     return config | {"training": facts | {"note": note}}, card
-
-

@@ -9,6 +9,7 @@ from __future__ import annotations
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -132,7 +133,7 @@ def _open(path: Path) -> nib.Nifti1Image:
 
 
 def _read_float32(image: nib.Nifti1Image, path: Path) -> np.ndarray:
-    proxy = image.dataobj
+    proxy: Any = image.dataobj
     try:
         stored = np.asarray(proxy.get_unscaled())
     except (OSError, EOFError, ValueError, zlib.error) as error:
@@ -143,7 +144,7 @@ def _read_float32(image: nib.Nifti1Image, path: Path) -> np.ndarray:
     with np.errstate(over="ignore"):  # a float64 beyond float32 becomes infinite and is reported as such
         data = stored.astype(np.float32, copy=False)
     if (proxy.slope, proxy.inter) != (1.0, 0.0):
-        data = data * np.float32(proxy.slope)
+        data = np.multiply(data, np.float32(proxy.slope))
         data += np.float32(proxy.inter)
     return data
 
@@ -172,7 +173,9 @@ def save_map(score_map: np.ndarray, header: nib.Nifti1Header, affine: np.ndarray
     OutputError
         When the folder cannot be written.
     """
-    stored = np.rint(np.clip(score_map, 0.0, 1.0) / MAP_STEP).astype(np.uint16)
+    scaled = np.multiply(score_map, np.float32(1 / MAP_STEP), dtype=np.float32)
+    stored = np.clip(np.rint(scaled, out=scaled), 0, 1 / MAP_STEP, out=scaled).astype(np.uint16)
+    del scaled
     header = header.copy()
     header.set_data_dtype(np.uint16)
     header["cal_min"], header["cal_max"] = 0.0, 1.0
@@ -189,7 +192,7 @@ def save_score(score: float, path: Path) -> None:
         temporary.write_text(f"{min(max(float(score), 0.0), 1.0):.6f}\n", encoding="ascii")
 
 
-class _replacing:  # noqa: N801 - reads as a statement: with _replacing(path) as temporary
+class _replacing:
     """A temporary path in the folder of `path` that becomes `path` when the block succeeds."""
 
     def __init__(self, path: Path) -> None:

@@ -13,9 +13,7 @@ from mood.regions import ABDOM, BRAIN, Grid
 from mood.volume import Volume
 
 GRID = Grid((40, 36, 32), (1.0, 1.0, 1.0))
-ORIENTATIONS = [
-    (order, signs) for order in permutations(range(3)) for signs in product((1, -1), repeat=3)
-]
+ORIENTATIONS = [(order, signs) for order in permutations(range(3)) for signs in product((1, -1), repeat=3)]
 
 
 def volume(data: np.ndarray, affine: np.ndarray) -> Volume:

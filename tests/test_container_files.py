@@ -12,9 +12,7 @@ import pytest
 
 TOP = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
-SHELL_SCRIPTS = sorted(
-    [*TOP.glob("*.sh"), *TOP.glob("docker/*.sh"), *TOP.glob("scripts/*.sh"), TOP / ".ci/run"]
-)
+SHELL_SCRIPTS = sorted([*TOP.glob("*.sh"), *TOP.glob("docker/*.sh"), *TOP.glob("scripts/*.sh"), TOP / ".ci/run"])
 SOURCED = TOP / "docker/environment.sh"
 VARIANTS = ("cpu", "gpu")
 

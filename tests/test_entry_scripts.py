@@ -36,9 +36,7 @@ def put_python(top: Path, body: str) -> None:
     python.chmod(0o755)
 
 
-def run(
-    top: Path, script: str, *arguments: str | Path, **environment: str
-) -> subprocess.CompletedProcess[str]:
+def run(top: Path, script: str, *arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         ["sh", str(top / script), *map(str, arguments)],
         env={**os.environ, **environment},
@@ -163,9 +161,7 @@ def test_faults_of_the_set_up_show_in_the_exit_status(checkout, status):
     assert list((checkout.parent / "out").iterdir()) == []
 
 
-@pytest.mark.parametrize(
-    ("death", "word"), [("kill -KILL $$", "memory"), ("kill -ABRT $$", "134"), ("exit 1", "1")]
-)
+@pytest.mark.parametrize(("death", "word"), [("kill -KILL $$", "memory"), ("kill -ABRT $$", "134"), ("exit 1", "1")])
 def test_when_python_dies_the_missing_scores_are_filled_in_and_the_run_goes_on(checkout, death, word):
     put_python(checkout, f"echo 0.25 > out/one.nii.gz.txt; echo cut > out/.$$.two.nii.gz.txt; {death}")
     result = run(checkout, "run_sample_brain.sh", "the scans", "out")

@@ -70,9 +70,7 @@ def pooled_voxels(labels, predictions):
 
 def assert_official(evaluation, labels, predictions):
     truth, scores = pooled_voxels(labels, predictions)
-    assert evaluation.average_precision.value == pytest.approx(
-        average_precision_score(truth, scores), abs=1e-12
-    )
+    assert evaluation.average_precision.value == pytest.approx(average_precision_score(truth, scores), abs=1e-12)
     assert evaluation.auroc.value == pytest.approx(roc_auc_score(truth, scores), abs=1e-12)
 
 
@@ -105,9 +103,7 @@ def test_sample_numbers_are_official(folders):
     files = sorted((labels / "sample").iterdir())
     truth = [int(p.read_text()) for p in files]
     scores = [float((predictions / p.name).read_text()) for p in files]
-    assert evaluation.average_precision.value == pytest.approx(
-        average_precision_score(truth, scores), abs=1e-12
-    )
+    assert evaluation.average_precision.value == pytest.approx(average_precision_score(truth, scores), abs=1e-12)
     assert evaluation.auroc.value == pytest.approx(roc_auc_score(truth, scores), abs=1e-12)
     assert [row["score"] for row in evaluation.per_case] == scores
     assert evaluation.objects is None

@@ -42,9 +42,7 @@ scores_and_labels = st.lists(
 def test_equals_scikit_learn(pairs):
     scores, label = np.array([s for s, _ in pairs], dtype=np.float32), np.array([y for _, y in pairs])
     counts = count_values(scores, label)
-    assert average_precision(counts) == pytest.approx(
-        average_precision_score(label, as_read(scores)), abs=1e-12
-    )
+    assert average_precision(counts) == pytest.approx(average_precision_score(label, as_read(scores)), abs=1e-12)
     assert auroc(counts) == pytest.approx(roc_auc_score(label, as_read(scores)), abs=1e-12)
 
 

@@ -53,9 +53,7 @@ def test_centre_outside_the_hull_is_no_detection():
 
 
 def test_objects_of_at_most_8_voxels_do_not_count():
-    assert object_f1(boxes((3, 3, 3), size=(2, 2, 2)) * 1.0, boxes((9, 9, 9), size=(2, 2, 2)), 0.5) == counts(
-        0, 0, 0
-    )
+    assert object_f1(boxes((3, 3, 3), size=(2, 2, 2)) * 1.0, boxes((9, 9, 9), size=(2, 2, 2)), 0.5) == counts(0, 0, 0)
     label = boxes((9, 9, 9), size=(3, 3, 1))
     assert object_f1(label * 1.0, label, 0.5) == counts(1, 0, 0)
 

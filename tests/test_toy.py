@@ -43,9 +43,7 @@ def test_scans_are_unit_range_ras_and_the_regions_field_of_view(toys, region):
         assert volume.data.shape == (SIDE,) * 3
         assert volume.data.min() == 0
         assert 0.5 < volume.data.max() <= 1
-        np.testing.assert_allclose(
-            np.diag(volume.affine)[:3], region.grid.coarsened(SIDE).spacing_mm, rtol=1e-6
-        )
+        np.testing.assert_allclose(np.diag(volume.affine)[:3], region.grid.coarsened(SIDE).spacing_mm, rtol=1e-6)
         assert np.count_nonzero(volume.affine[:3, :3]) == 3
         assert volume.data[0, 0].max() == 0  # air beside the body, exactly
 
@@ -82,9 +80,7 @@ def test_a_case_does_not_depend_on_how_many_follow(tmp_path):
 
 def test_full_grid_by_default(monkeypatch):
     asked = []
-    monkeypatch.setattr(
-        toy, "draw_subject", lambda region, grid, rng: asked.append(grid) or np.ones((4, 4, 4))
-    )
+    monkeypatch.setattr(toy, "draw_subject", lambda region, grid, rng: asked.append(grid) or np.ones((4, 4, 4)))
     monkeypatch.setattr(toy, "write_case", lambda *arguments: Path())
     toy.make_toy(Path(), BRAIN, np.random.default_rng(0), cases=1)
     assert asked == [BRAIN.grid]

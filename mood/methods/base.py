@@ -33,7 +33,8 @@ class Settings:
         if unknown := sorted(set(values) - known):
             fix = "Update mood, or train the weights again"
             raise WeightsError(f"unknown settings {', '.join(unknown)}", where="config.json", fix=fix)
-        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+        plain: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in values.items()}
+        return cls(**plain)
 
 
 class Method(ABC):

@@ -150,5 +150,3 @@ def _same_shape(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return scan[tuple(slice(s, s + n) for s, n in zip(start, shape, strict=True))]
 
     return centre(a), centre(b)
-
-

@@ -56,7 +56,11 @@ def side_multiple(architecture: str) -> int:
 
 
 def build_wide_resnet(
-    architecture: str = "dec", width: int = 4, classes: int = 1, blocks_per_stage: int = 1, folded: bool = False
+    architecture: str = "dec",
+    width: int = 4,
+    classes: int = 1,
+    blocks_per_stage: int = 1,
+    folded: bool = False,
 ) -> keras.Model:
     """One of FPI's two networks, for slices of any side that is a multiple of 16 (`dec`) or 32.
 

@@ -64,9 +64,7 @@ def draw_patch(
     centre = [rng.integers(*_core_range(side, core)) for side in shape]
     low = max(1, round(half_width[0] * shape[0]))
     half = int(rng.integers(low, max(low + 1, round(half_width[1] * shape[0]))))
-    rows, columns = (
-        (max(0, int(c) - half), min(side, int(c) + half)) for c, side in zip(centre, shape, strict=True)
-    )
+    rows, columns = ((max(0, int(c) - half), min(side, int(c) + half)) for c, side in zip(centre, shape, strict=True))
     factor = float(rng.uniform(*alpha)) if classes == 1 else int(rng.integers(classes - 1)) / (classes - 1)
     return Patch(rows, columns, factor)
 
@@ -97,9 +95,7 @@ def interpolate_patch(host: np.ndarray, foreign: np.ndarray, patch: Patch) -> tu
     return mixed_host, mixed_foreign
 
 
-def patch_label(
-    host: np.ndarray, foreign: np.ndarray, patch: Patch, difference_step: float = 0.0
-) -> np.ndarray:
+def patch_label(host: np.ndarray, foreign: np.ndarray, patch: Patch, difference_step: float = 0.0) -> np.ndarray:
     """The foreign share: 1 - alpha where the two slices differ inside the patch, 0 elsewhere.
 
     Parameters

@@ -64,9 +64,7 @@ class Canvas:
     def __init__(self, grid: Grid, rng: Generator) -> None:
         self.hu = np.full(grid.shape, AIR, np.float32)
         self.cavity = np.ones((*grid.shape[:2], 1), bool)
-        self.axes = [
-            (np.arange(n) - (n - 1) / 2) * mm for n, mm in zip(grid.shape, grid.spacing_mm, strict=True)
-        ]
+        self.axes = [(np.arange(n) - (n - 1) / 2) * mm for n, mm in zip(grid.shape, grid.spacing_mm, strict=True)]
         self.rng = rng
 
     def ellipsoid(self, centre, radii, hu: float, air_above: float = NO_END) -> None:
@@ -178,9 +176,7 @@ def _ribs_and_pelvis(canvas: Canvas, ring: np.ndarray) -> None:
     low = z[:, :, basin]
     reach = np.sqrt((x / 118) ** 2 + ((y + 12) / 82) ** 2 + ((low + 190) / 105) ** 2)
     wing = (np.abs(reach - 0.96) < 0.055) & (np.abs(x) > 46) & (y < 38)
-    canvas.hu[:, :, basin] = np.where(
-        wing, np.where(np.abs(reach - 0.96) < 0.03, MARROW, BONE), canvas.hu[:, :, basin]
-    )
+    canvas.hu[:, :, basin] = np.where(wing, np.where(np.abs(reach - 0.96) < 0.03, MARROW, BONE), canvas.hu[:, :, basin])
 
 
 def scan_torso(

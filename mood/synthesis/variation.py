@@ -34,10 +34,7 @@ class SmoothField:
     def weights(self) -> list[np.ndarray]:
         """One matrix an axis, (voxels, P) float32."""
         eye = np.eye(len(self.control))
-        return [
-            ndimage.zoom(eye, (n / len(eye), 1), order=3, mode="nearest").astype(np.float32)
-            for n in self.shape
-        ]
+        return [ndimage.zoom(eye, (n / len(eye), 1), order=3, mode="nearest").astype(np.float32) for n in self.shape]
 
     def slice(self, k: int) -> np.ndarray:
         """Slice `k` along the last axis, (X, Y) float32."""
@@ -104,9 +101,7 @@ def _reached(content: np.ndarray, shape: tuple, matrix: np.ndarray, spare: float
         filled = np.flatnonzero(content.any(axis=tuple(i for i in range(3) if i != axis)))
         low.append(filled[0] - spare if filled[0] else -np.inf)
         high.append(filled[-1] + spare if filled[-1] + 1 < content.shape[axis] else np.inf)
-    corners = np.array(np.meshgrid(*np.clip(np.stack([low, high], 1), -1e4, 1e4), indexing="ij")).reshape(
-        3, 8
-    )
+    corners = np.array(np.meshgrid(*np.clip(np.stack([low, high], 1), -1e4, 1e4), indexing="ij")).reshape(3, 8)
     mapped = np.linalg.solve(matrix[:, :3], corners - matrix[:, 3:])
     first = np.clip(np.floor(mapped.min(axis=1)), 0, shape).astype(int)
     last = np.clip(np.ceil(mapped.max(axis=1)) + 1, 0, shape).astype(int)

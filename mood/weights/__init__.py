@@ -76,12 +76,16 @@ def read_folder(folder: Path) -> WeightsFolder:
     """The weights folder at this path; `WeightsError` when it is none."""
     try:
         config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-        return WeightsFolder(folder, {key: config[key] for key in ("method", "region", "settings", "training", "sha256")})
+        return WeightsFolder(
+            folder, {key: config[key] for key in ("method", "region", "settings", "training", "sha256")}
+        )
     except FileNotFoundError as error:
         fix = "Name a folder that mood train wrote (SavedModel folders of other programs cannot be read)"
         raise WeightsError(f"no {CONFIG} in the weights folder", where=folder, fix=fix) from error
     except (json.JSONDecodeError, KeyError, TypeError) as error:
-        raise WeightsError(f"{CONFIG} is damaged ({error!r})", where=folder, fix="Restore it from its source") from error
+        raise WeightsError(
+            f"{CONFIG} is damaged ({error!r})", where=folder, fix="Restore it from its source"
+        ) from error
 
 
 def packaged_weights() -> list[WeightsFolder]:

@@ -21,12 +21,18 @@ def small_method(name, region):
     return new_method(name, region, SMALL | {k: v for k, v in NARROW.items() if k in known})
 
 
-@pytest.fixture(params=[(name, region) for name in REGISTRY for region in (BRAIN, ABDOM)], ids=str, scope="module")
+@pytest.fixture(
+    params=[(name, region) for name in REGISTRY for region in (BRAIN, ABDOM)],
+    ids=lambda p: f"{p[0]}-{p[1].name}",
+    scope="module",
+)
 def method(request):
     name, region = request.param
     method = small_method(name, region)
     rng = np.random.default_rng(0)
-    scans = [rng.random(SMALL["grid_shape"], dtype=np.float32) * (rng.random(SMALL["grid_shape"]) > 0.3) for _ in range(3)]
+    scans = [
+        rng.random(SMALL["grid_shape"], dtype=np.float32) * (rng.random(SMALL["grid_shape"]) > 0.3) for _ in range(3)
+    ]
     losses = [step["loss"] for step in method.train_epoch(scans, rng)]
     assert losses
     assert np.isfinite(losses).all()
@@ -77,7 +83,12 @@ def test_settings_survive_json(method):
 
 def test_saved_weights_give_the_same_map(method, tmp_path):
     method.save_weights(tmp_path / "full.weights.h5")
-    config = {"method": method.name, "region": method.region.name, "settings": method.settings.to_dict(), "training": {}}
+    config = {
+        "method": method.name,
+        "region": method.region.name,
+        "settings": method.settings.to_dict(),
+        "training": {},
+    }
     write_folder(tmp_path / "weights", tmp_path / "full.weights.h5", config, "# card\n")
     loaded = load_method(read_folder(tmp_path / "weights"))
     expected = method.score_volume(SCANS["textured"])

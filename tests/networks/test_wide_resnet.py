@@ -9,8 +9,10 @@ from mood.networks.wide_resnet import blocks, build_wide_resnet, fold, side_mult
 # (filters, stride, upwards) of each block, and whether the shortcut is a convolution
 TABLE = {
     "dec": [(64, 1), (128, 2), (256, 2), (256, 2), (256, 2), (128, -2), (64, -2), (16, -2), (1, -2)],
-    "decdeeper": [(64, 1), (128, 2), (256, 2), (256, 2), (256, 2), (256, 2)]
-    + [(128, -2), (128, -2), (64, -2), (16, -2), (5, -2)],
+    "decdeeper": [
+        *[(64, 1), (128, 2), (256, 2), (256, 2), (256, 2), (256, 2)],
+        *[(128, -2), (128, -2), (64, -2), (16, -2), (5, -2)],
+    ],
 }
 PARAMETERS = {"dec": (4_169_469, 4_706), "decdeeper": (5_647_973, 6_250)}
 CASES = [("dec", 1, 48), ("decdeeper", 5, 64)]
@@ -116,7 +118,14 @@ def test_folding_and_splitting_keep_the_function(architecture, classes, side, rn
     np.testing.assert_allclose(rest.predict_on_batch(front.predict_on_batch(slices)), expected, atol=1e-5)
 
 
-BOXES = [(0, 1, 0, 1), (40, 41, 61, 62), (13, 77, 21, 50), (0, 96, 0, 128), (90, 96, 100, 128), (31, 33, 0, 128)]
+BOXES = [
+    (0, 1, 0, 1),
+    (40, 41, 61, 62),
+    (13, 77, 21, 50),
+    (0, 96, 0, 128),
+    (90, 96, 100, 128),
+    (31, 33, 0, 128),
+]
 
 
 @pytest.mark.parametrize(("architecture", "classes"), [("dec", 1), ("decdeeper", 5)])

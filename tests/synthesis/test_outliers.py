@@ -90,9 +90,7 @@ def test_sphere_is_round_in_millimetres(kind: str):
 
 
 def test_side_scales_the_sphere():
-    small, large = (
-        draw_outlier("reflection", body_scan(), np.random.default_rng(3), side=s) for s in (20, 60)
-    )
+    small, large = (draw_outlier("reflection", body_scan(), np.random.default_rng(3), side=s) for s in (20, 60))
     np.testing.assert_allclose(large.sphere.radii, 3 * np.array(small.sphere.radii))
 
 
@@ -115,9 +113,7 @@ def test_offset_is_visible_on_the_brightest_and_the_darkest_tissue():
         scan = np.where(body_scan() > 0, np.float32(value), np.float32(0))
         scan[0, 0, 0] = 0.0
         for seed in range(8):
-            planted, label = plant_outlier(
-                scan, draw_outlier("uniform_addition", scan, np.random.default_rng(seed))
-            )
+            planted, label = plant_outlier(scan, draw_outlier("uniform_addition", scan, np.random.default_rng(seed)))
             assert (planted != scan)[label == 1].all()
 
 

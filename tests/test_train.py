@@ -1,0 +1,120 @@
+import csv
+import json
+
+import numpy as np
+import pytest
+
+from mood.errors import NoInputError, UsageError
+from mood.methods import load_method
+from mood.regions import BRAIN
+from mood.train import Schedule, new_method, selection_ap, train
+from mood.weights import read_folder
+
+SMALL = {"grid_shape": (32, 32, 16), "spacing_mm": (1.0, 1.0, 1.0), "width": 1, "batch_size": 8}
+
+
+@pytest.fixture
+def healthy(write, rng):
+    for i in range(5):
+        data = np.zeros((28, 24, 16), np.float32)
+        data[3:25, 4:20, 1:15] = rng.uniform(0.3, 0.9, (22, 16, 14))
+        path = write(data, f"s{i}.nii.gz", np.eye(4))
+    return path.parent
+
+
+def run(healthy, target, **schedule):
+    return train(healthy, target, "fpi", BRAIN, SMALL, Schedule(check_every=3, held_out=2, **schedule), "Toy data.")
+
+
+def rows(folder):
+    return list(csv.DictReader((folder / "log.csv").read_text().splitlines()))
+
+
+def test_training_leaves_weights_a_card_and_a_log(healthy, tmp_path):
+    losses = []
+    folder = train(
+        healthy,
+        tmp_path / "w",
+        "fpi",
+        BRAIN,
+        SMALL,
+        Schedule(steps=7, check_every=3, held_out=2),
+        "Toy data.",
+        lambda progress, loss: losses.append(loss),
+    )
+    assert len(losses) == 7
+    assert [row["step"] for row in rows(folder)] == ["3", "6", "7"]
+    found = read_folder(folder)
+    assert found.config["training"]["steps"] == 7
+    assert found.config["training"]["training_scans"] == 3
+    assert "Toy data." in (folder / "card.md").read_text()
+    method = load_method(found)
+    best = max(rows(folder), key=lambda row: float(row["selection_ap"]))
+    assert found.config["training"]["selection_ap"] == pytest.approx(float(best["selection_ap"]), abs=1e-4)
+    assert method.score_volume(np.ones((5, 4, 3), np.float32)).shape == (5, 4, 3)
+
+
+def test_a_seed_gives_the_same_weights_and_another_does_not(healthy, tmp_path):
+    sums = [
+        read_folder(run(healthy, tmp_path / str(i), steps=3, seed=seed)).config["sha256"]
+        for i, seed in enumerate((1, 1, 2))
+    ]
+    assert sums[0] == sums[1] != sums[2]
+
+
+def test_an_interrupted_run_goes_on(healthy, tmp_path):
+    run(healthy, tmp_path / "w", steps=3)
+    state = json.loads((tmp_path / "w" / "state.json").read_text())
+    assert state["step"] == 3
+    folder = run(healthy, tmp_path / "w", steps=6)
+    assert read_folder(folder).config["training"]["steps"] == 6
+    assert [row["step"] for row in rows(folder)] == ["3", "6"]
+    run(healthy, tmp_path / "w", steps=6)
+    assert len(rows(folder)) == 2
+
+
+def test_another_run_in_the_same_folder_is_refused(healthy, tmp_path):
+    run(healthy, tmp_path / "w", steps=1)
+    with pytest.raises(UsageError, match="other settings"):
+        run(healthy, tmp_path / "w", steps=1, seed=9)
+
+
+def test_epochs_end_the_training(healthy, tmp_path):
+    assert read_folder(run(healthy, tmp_path / "w", epochs=2)).config["training"]["epochs"] == 2
+
+
+def test_bad_scans_are_left_out(healthy, tmp_path, caplog):
+    (healthy / "bad.nii.gz").write_bytes(b"no scan")
+    folder = run(healthy, tmp_path / "w", steps=1)
+    assert "left out" in caplog.text
+    assert read_folder(folder).config["training"]["training_scans"] == 3
+
+
+def test_one_scan_is_too_few(write, scan, tmp_path):
+    with pytest.raises(NoInputError, match="at least two"):
+        run(write(scan).parent, tmp_path / "w", steps=1)
+
+
+def test_unknown_settings_are_named():
+    with pytest.raises(UsageError, match="no setting colour"):
+        new_method("fpi", BRAIN, {"colour": 1})
+
+
+def test_the_selection_rewards_a_method_that_sees_the_outliers(rng):
+    label = np.zeros((24, 20, 16), np.uint8)
+    label[5:9, 5:9, 5:9] = 1
+
+    class Seer:
+        def score_volume(self, scan):
+            return scan
+
+    good = selection_ap(Seer(), [(label * 0.9, label)])
+    chance = selection_ap(Seer(), [(rng.random(label.shape), label)])
+    assert good == 1
+    assert chance < 0.1
+
+
+def test_training_lowers_the_loss(healthy, tmp_path):
+    folder = run(healthy, tmp_path / "w", steps=30)
+    losses = [float(row["loss"]) for row in rows(folder)]
+    assert losses[-1] < 0.8 * losses[0]
