@@ -224,12 +224,17 @@ def info() -> None:
 
 
 def main() -> None:
-    """Run the command line; errors become one sentence and an exit status."""
+    """The program `mood`."""
+    run(sys.argv[1:])
+
+
+def run(arguments: list[str]) -> None:
+    """Run one command line and leave the process; errors become one sentence and an exit status."""
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s", stream=sys.stderr)
     for noisy in ("absl", "h5py", "matplotlib", "jax"):
         logging.getLogger(noisy).setLevel(logging.ERROR)
     try:
-        app()
+        app(arguments, prog_name="mood")
     except MoodError as error:
         print(f"mood: {error}", file=sys.stderr)
         sys.exit(error.exit_code)

@@ -23,26 +23,24 @@ LARGEST_GROWTH = 2.5  # times the grid's extent that a scan may plausibly span
 
 
 @dataclass(frozen=True)
-class Conformed:
-    """A scan on a method's grid.
+class Placement:
+    """Where a scan lies on a grid: all that is needed to bring a map back.
 
     Attributes
     ----------
-    data : (X, Y, Z) float32 ndarray in [0, 1], RAS axes
     inverse : one matrix an RAS axis, from the grid back to the scan; `None` leaves the axis alone
     order : which RAS axis each axis of the scan is
     """
 
-    data: np.ndarray
     inverse: tuple[np.ndarray | None, ...]
     order: tuple[int, int, int]
 
     def restore(self, score_map: np.ndarray) -> np.ndarray:
-        """A map on the grid, `data`'s shape, put back on the scan's own voxels."""
+        """A map on the grid put back on the scan's own voxels."""
         return apply_along_axes(score_map, self.inverse).transpose(self.order)
 
 
-def conform(volume: Volume, region: Region, grid: Grid | None = None) -> Conformed:
+def conform(volume: Volume, region: Region, grid: Grid | None = None) -> tuple[np.ndarray, Placement]:
     """Bring a scan to RAS axes, `grid`'s voxel size, intensities in [0, 1] and at least `grid`'s shape.
 
     The content (voxels above 0) is centred. Background beyond the grid is cut off, content never is:
@@ -56,6 +54,12 @@ def conform(volume: Volume, region: Region, grid: Grid | None = None) -> Conform
     region : Region
     grid : Grid, optional
         The region's own when not given.
+
+    Returns
+    -------
+    data : (X, Y, Z) float32 ndarray in [0, 1]
+        On the grid, RAS axes.
+    placement : Placement
     """
     grid = grid or region.grid
     data = to_unit_range(volume.data, region)
@@ -75,7 +79,7 @@ def conform(volume: Volume, region: Region, grid: Grid | None = None) -> Conform
     ]
     forward = tuple(plan[0] for plan in plans)
     inverse = tuple(plan[1] for plan in plans)
-    return Conformed(apply_along_axes(data, forward), inverse, tuple(np.argsort(axes)))
+    return apply_along_axes(data, forward), Placement(inverse, tuple(np.argsort(axes)))
 
 
 def _plan(

@@ -9,25 +9,22 @@ run of the same command does what is missing.
 
 from __future__ import annotations
 
-import csv
 import json
 import logging
-import platform
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass
-from importlib.metadata import version
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import nibabel as nib
 import numpy as np
 
-from mood import runtime
-from mood.conform import Conformed, conform
+from mood.conform import Placement, conform
 from mood.errors import MoodError, OutputError, UsageError
 from mood.methods import Method
+from mood.records import RUN_RECORD, Outcome, write_records
 from mood.regions import Region
 from mood.volume import Volume, find_scans, load, save_map, save_score, scan_name
 
@@ -35,19 +32,18 @@ log = logging.getLogger(__name__)
 
 MODES = ("sample", "pixel", "both")
 FALLBACK_SCORE = 0.5
+LARGEST_READ_AHEAD = 64 * 2**20  # bytes of a file
 LARGEST_FALLBACK = 1024**3  # voxels; a damaged header can claim anything
-RUN_RECORD, SCORE_TABLE = "run.json", "scores.csv"
 
 
 @dataclass
-class Outcome:
-    """What became of one scan."""
+class _Scan:
+    """A scan on the method's grid, and what its map needs."""
 
-    scan: str
-    status: str  # done, skipped (its outputs were there) or failed
-    sample_score: float | None = None
-    seconds: float = 0.0
-    message: str = ""
+    header: nib.Nifti1Header
+    affine: np.ndarray
+    placement: Placement
+    data: np.ndarray
 
 
 def score_scan(volume: Volume, method: Method) -> tuple[np.ndarray, float]:
@@ -59,9 +55,9 @@ def score_scan(volume: Volume, method: Method) -> tuple[np.ndarray, float]:
         On the scan's own voxels.
     sample_score : float in [0, 1]
     """
-    conformed = conform(volume, method.region, method.grid)
-    score_map = method.score_volume(conformed.data)
-    return conformed.restore(score_map), method.sample_score(score_map)
+    data, placement = conform(volume, method.region, method.grid)
+    score_map = method.score_volume(data)
+    return placement.restore(score_map), method.sample_score(score_map)
 
 
 def predict_folder(
@@ -101,7 +97,7 @@ def predict_folder(
     NoInputError, OutputError, UsageError
     """
     paths = find_scans(source)
-    job = _Job(target, method, mode, challenge, overwrite, (about or {}) | {"mode": mode})
+    job = _Job(target, method, mode, challenge, overwrite, about or {})
     job.prepare(source, paths)
     outcomes: list[Outcome] = []
     try:
@@ -110,7 +106,7 @@ def predict_folder(
             on_scan(outcome, len(paths))
     finally:
         if not challenge:
-            job.record(outcomes)
+            write_records(target, outcomes, job.about)
     return outcomes
 
 
@@ -164,35 +160,29 @@ class _Job:
             if writing is not None:
                 yield writing.result()
 
-    def _read(self, path: Path) -> tuple[Volume, Conformed]:
+    def _read(self, path: Path) -> _Scan:
         volume = load(path)
-        return volume, conform(volume, self.method.region, self.method.grid)
+        data, placement = conform(volume, self.method.region, self.method.grid)
+        return _Scan(volume.header, volume.affine, placement, data)
 
-    def _start(self, path: Path, scan: Future[tuple[Volume, Conformed]], writer: ThreadPoolExecutor) -> Future[Outcome]:
-        """Score one scan and leave the writing to the writer, which needs no more than the map."""
+    def _start(self, path: Path, ready: Future[_Scan], writer: ThreadPoolExecutor) -> Future[Outcome]:
+        """Score one scan and leave the writing to the writer."""
         begin = time.monotonic()
         try:
-            volume, conformed = scan.result()
-            score_map = self.method.score_volume(conformed.data)
+            scan = ready.result()
+            score_map = self.method.score_volume(scan.data)
+            del scan.data  # half a GiB of a large scan, while its map is resampled and written
             score = self.method.sample_score(score_map)
-            score_map = conformed.restore(score_map)
+            score_map = scan.placement.restore(score_map)
         except Exception as error:
             return writer.submit(self._failed, path, error)
-        return writer.submit(self._write, path, volume.header, volume.affine, score_map, score, begin)
+        return writer.submit(self._write, path, scan, score_map, score, begin)
 
-    def _write(
-        self,
-        path: Path,
-        header: nib.Nifti1Header,
-        affine: np.ndarray,
-        score_map: np.ndarray,
-        score: float,
-        begin: float,
-    ) -> Outcome:
+    def _write(self, path: Path, scan: _Scan, score_map: np.ndarray, score: float, begin: float) -> Outcome:
         name = scan_name(path)
         paths = self.outputs(name)
         if "pixel" in paths:
-            save_map(score_map, header, affine, paths["pixel"])
+            save_map(score_map, scan.header, scan.affine, paths["pixel"])
         if "sample" in paths:
             save_score(score, paths["sample"])
         return Outcome(name, "done", round(score, 6), round(time.monotonic() - begin, 2))
@@ -219,25 +209,17 @@ class _Job:
         value = float(score.read_text(encoding="ascii")) if score else None
         return Outcome(scan_name(path), "skipped", value, message="its outputs were there already")
 
-    def record(self, outcomes: list[Outcome]) -> None:
-        """Write the table of scores and the record of the run."""
-        outcomes = sorted(outcomes, key=lambda outcome: outcome.scan)
-        with (self.target / SCORE_TABLE).open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, ["scan", "sample_score", "status", "seconds", "message"])
-            writer.writeheader()
-            writer.writerows(asdict(outcome) for outcome in outcomes)
-        record = {"about": self.about, **_environment(), "scans": [asdict(outcome) for outcome in outcomes]}
-        (self.target / RUN_RECORD).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-
 
 def read_ahead(
-    paths: list[Path], read: Callable[[Path], tuple[Volume, Conformed]], reader: ThreadPoolExecutor
-) -> Iterator[tuple[Path, Future[tuple[Volume, Conformed]]]]:
-    """Each path with its scan, the next one being read meanwhile; never more than two in memory."""
-    coming = [reader.submit(read, path) for path in paths[:1]]
-    for i, path in enumerate(paths):
-        coming += [reader.submit(read, following) for following in paths[i + 1 : i + 2]]
-        yield path, coming.pop(0)
+    paths: list[Path], read: Callable[[Path], _Scan], reader: ThreadPoolExecutor
+) -> Iterator[tuple[Path, Future[_Scan]]]:
+    """Each path with its scan, the next one being read meanwhile, unless it is so large that memory matters more."""
+    ahead: Future[_Scan] | None = None
+    for path, following in zip(paths, [*paths[1:], None], strict=True):
+        scan = ahead or reader.submit(read, path)
+        small = following is not None and following.stat().st_size <= LARGEST_READ_AHEAD
+        ahead = reader.submit(read, following) if following is not None and small else None
+        yield path, scan
 
 
 def make_writable(folder: Path) -> None:
@@ -263,12 +245,3 @@ def save_fallback_map(scan: Path, region: Region, path: Path) -> None:
     except Exception as error:
         log.warning("%s: its shape is unknown (%s); the map has the region's", scan, error)
     save_map(np.zeros(header.get_data_shape(), np.float32), header, affine, path)
-
-
-def _environment() -> dict[str, Any]:
-    packages = ("mood", "keras", "numpy", "nibabel")
-    return {
-        "versions": {"python": platform.python_version()} | {name: version(name) for name in packages},
-        "device": runtime.device(),
-        "finished": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-    }

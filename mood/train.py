@@ -128,7 +128,7 @@ def conformed_scans(source: Path, cache: Path, method: Method) -> list[Path]:
         kept = cache / f"{scan_name(path)}.npy"
         if not kept.exists():
             try:
-                data = conform(load(path), method.region, method.grid).data
+                data, _ = conform(load(path), method.region, method.grid)
             except ScanError as error:
                 log.warning("left out: %s", error)
                 continue

@@ -142,9 +142,10 @@ def _read_float32(image: nib.Nifti1Image, path: Path) -> np.ndarray:
     if stored.dtype.kind not in "iufb":
         raise ScanError(f"voxels are of type {stored.dtype}", where=path, fix="Save one number a voxel")
     with np.errstate(over="ignore"):  # a float64 beyond float32 becomes infinite and is reported as such
-        data = stored.astype(np.float32, copy=False)
-    if (proxy.slope, proxy.inter) != (1.0, 0.0):
-        data = np.multiply(data, np.float32(proxy.slope))
+        if (proxy.slope, proxy.inter) == (1.0, 0.0):
+            return stored.astype(np.float32, copy=False)
+        data = stored.astype(np.float32)
+        data *= np.float32(proxy.slope)
         data += np.float32(proxy.inter)
     return data
 
@@ -173,9 +174,9 @@ def save_map(score_map: np.ndarray, header: nib.Nifti1Header, affine: np.ndarray
     OutputError
         When the folder cannot be written.
     """
-    scaled = np.multiply(score_map, np.float32(1 / MAP_STEP), dtype=np.float32)
-    stored = np.clip(np.rint(scaled, out=scaled), 0, 1 / MAP_STEP, out=scaled).astype(np.uint16)
-    del scaled
+    stored = np.empty(score_map.shape, np.uint16, order="F")
+    for k in range(score_map.shape[2]):  # by slices, for no second copy of a large map
+        stored[:, :, k] = np.rint(np.clip(score_map[:, :, k], 0.0, 1.0) / MAP_STEP)
     header = header.copy()
     header.set_data_dtype(np.uint16)
     header["cal_min"], header["cal_max"] = 0.0, 1.0

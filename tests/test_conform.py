@@ -31,29 +31,29 @@ def oriented(data: np.ndarray, order: tuple, signs: tuple) -> Volume:
 @pytest.mark.parametrize(("order", "signs"), ORIENTATIONS)
 def test_every_orientation_conforms_to_the_same_array_and_comes_back_exactly(scan, order, signs):
     stored = oriented(scan, order, signs)
-    conformed = conform(stored, BRAIN, GRID)
-    reference = conform(volume(scan, np.eye(4)), BRAIN, GRID)
-    assert conformed.data.shape == GRID.shape
-    np.testing.assert_array_equal(np.sort(conformed.data[conformed.data > 0]), np.sort(scan[scan > 0]))
-    shift = np.subtract(content_box(conformed.data)[0], content_box(reference.data)[0])
-    np.testing.assert_array_equal(conformed.data, np.roll(reference.data, shift, axis=(0, 1, 2)))
+    conformed, placement = conform(stored, BRAIN, GRID)
+    reference, _ = conform(volume(scan, np.eye(4)), BRAIN, GRID)
+    assert conformed.shape == GRID.shape
+    np.testing.assert_array_equal(np.sort(conformed[conformed > 0]), np.sort(scan[scan > 0]))
+    shift = np.subtract(content_box(conformed)[0], content_box(reference)[0])
+    np.testing.assert_array_equal(conformed, np.roll(reference, shift, axis=(0, 1, 2)))
     assert np.abs(shift).max() <= 1  # content of odd extent has two middles
-    np.testing.assert_array_equal(conformed.restore(conformed.data), stored.data)
+    np.testing.assert_array_equal(placement.restore(conformed), stored.data)
 
 
 def test_content_larger_than_the_grid_is_kept(rng):
     data = rng.uniform(0.1, 1, (50, 20, 16)).astype(np.float32)
-    conformed = conform(volume(data, np.eye(4)), BRAIN, GRID)
-    assert conformed.data.shape == (50, 36, 32)
-    np.testing.assert_array_equal(conformed.restore(conformed.data), data)
+    conformed, placement = conform(volume(data, np.eye(4)), BRAIN, GRID)
+    assert conformed.shape == (50, 36, 32)
+    np.testing.assert_array_equal(placement.restore(conformed), data)
 
 
 def test_background_beyond_the_grid_is_cut_and_scores_nothing(scan):
     padded = np.pad(scan, 30)
-    conformed = conform(volume(padded, np.eye(4)), BRAIN, GRID)
-    assert conformed.data.shape == GRID.shape
-    np.testing.assert_array_equal(conformed.restore(conformed.data), padded)
-    assert conformed.restore(np.ones(GRID.shape, np.float32))[0, 0, 0] == 0
+    conformed, placement = conform(volume(padded, np.eye(4)), BRAIN, GRID)
+    assert conformed.shape == GRID.shape
+    np.testing.assert_array_equal(placement.restore(conformed), padded)
+    assert placement.restore(np.ones(GRID.shape, np.float32))[0, 0, 0] == 0
 
 
 @pytest.mark.parametrize("spacing", [(2.0, 0.7, 1.3), (0.5, 3.0, 1.0)])
@@ -61,8 +61,8 @@ def test_a_map_lands_where_its_structure_is(spacing):
     data = np.zeros((40, 44, 48), np.float32)
     data[2:38, 2:42, 2:46] = 0.3
     data[10:16, 22:29, 30:39] = 1.0
-    conformed = conform(volume(data, np.diag([*spacing, 1.0])), BRAIN, Grid((40, 80, 60), (1.0, 1.0, 1.0)))
-    back = conformed.restore((conformed.data > 0.6).astype(np.float32)) > 0.5
+    conformed, placement = conform(volume(data, np.diag([*spacing, 1.0])), BRAIN, Grid((40, 80, 60), (1.0, 1.0, 1.0)))
+    back = placement.restore((conformed > 0.6).astype(np.float32)) > 0.5
     box = np.zeros(data.shape, bool)
     box[10:16, 22:29, 30:39] = True
     assert 2 * (back & box).sum() / (back.sum() + box.sum()) > 0.8
@@ -73,40 +73,40 @@ def test_a_map_lands_where_its_structure_is(spacing):
 def test_a_volume_of_the_challenge_passes_untouched(scan):
     region = replace(BRAIN, grid=Grid(scan.shape, (0.85, 0.85, 0.85)))
     for affine in (np.eye(4), np.diag([3.0, 2.0, 1.0, 1.0])):
-        conformed = conform(volume(scan, affine), region)
-        assert conformed.data is scan or np.shares_memory(conformed.data, scan)
-        assert np.shares_memory(conformed.restore(scan), scan)
+        conformed, placement = conform(volume(scan, affine), region)
+        assert conformed is scan or np.shares_memory(conformed, scan)
+        assert np.shares_memory(placement.restore(scan), scan)
 
 
 def test_a_volume_of_the_challenge_fills_a_coarser_grid(scan):
     region = replace(BRAIN, grid=Grid((24, 20, 16), (1.0, 1.0, 1.0)))
     half = Grid((12, 10, 8), (2.0, 2.0, 2.0))
-    conformed = conform(volume(scan, np.diag([9.0, 9.0, 9.0, 1.0])), region, half)
-    assert conformed.data.shape == (12, 10, 8)
-    assert conformed.restore(conformed.data).shape == scan.shape
-    np.testing.assert_allclose(conformed.data.mean(), scan.mean(), rtol=0.1)
+    conformed, placement = conform(volume(scan, np.diag([9.0, 9.0, 9.0, 1.0])), region, half)
+    assert conformed.shape == (12, 10, 8)
+    assert placement.restore(conformed).shape == scan.shape
+    np.testing.assert_allclose(conformed.mean(), scan.mean(), rtol=0.1)
 
 
 @pytest.mark.parametrize("affine", [np.zeros((4, 4)), np.full((4, 4), np.nan)])
 def test_an_unusable_affine_is_taken_as_ras(scan, affine, caplog):
-    conformed = conform(volume(scan, affine), BRAIN, GRID)
+    conformed, placement = conform(volume(scan, affine), BRAIN, GRID)
     assert "unusable" in caplog.text
-    np.testing.assert_array_equal(conformed.restore(conformed.data), scan)
+    np.testing.assert_array_equal(placement.restore(conformed), scan)
 
 
 def test_an_absurd_voxel_size_is_scaled_to_the_grid(scan, caplog):
-    conformed = conform(volume(scan, np.diag([1000.0, 1000, 1000, 1])), BRAIN, GRID)
+    conformed, placement = conform(volume(scan, np.diag([1000.0, 1000, 1000, 1])), BRAIN, GRID)
     assert "too large" in caplog.text
-    assert max(conformed.data.shape) <= 41
-    assert conformed.restore(conformed.data).shape == scan.shape
+    assert max(conformed.shape) <= 41
+    assert placement.restore(conformed).shape == scan.shape
 
 
 def test_a_single_voxel_of_content_and_an_empty_scan_conform():
     for filled in (0, 1):
         data = np.zeros((3, 2, 1), np.float32)
         data.flat[0] = filled
-        conformed = conform(volume(data, np.eye(4)), BRAIN, GRID)
-        np.testing.assert_array_equal(conformed.restore(conformed.data), data)
+        conformed, placement = conform(volume(data, np.eye(4)), BRAIN, GRID)
+        np.testing.assert_array_equal(placement.restore(conformed), data)
 
 
 @settings(deadline=None)

@@ -163,7 +163,7 @@ def test_faults_of_the_set_up_show_in_the_exit_status(checkout, status):
 
 @pytest.mark.parametrize(("death", "word"), [("kill -KILL $$", "memory"), ("kill -ABRT $$", "134"), ("exit 1", "1")])
 def test_when_python_dies_the_missing_scores_are_filled_in_and_the_run_goes_on(checkout, death, word):
-    put_python(checkout, f"echo 0.25 > out/one.nii.gz.txt; echo cut > out/.$$.two.nii.gz.txt; {death}")
+    put_python(checkout, f"echo 0.25 > out/one.nii.gz.txt; echo cut > out/.partial.two.nii.gz.txt; {death}")
     result = run(checkout, "run_sample_brain.sh", "the scans", "out")
     assert result.returncode == 0
     assert "ERROR" in result.stderr
