@@ -1,8 +1,8 @@
 """From a scan's own grid to the grid a method works on, and exactly back.
 
-Axes are permuted and flipped to RAS and each is resampled by itself: one small matrix an axis holds
-flip, resampling, cropping of background and padding together. Where the voxel size already fits, the
-matrix only moves voxels and the values stay bit for bit. An oblique scan keeps its tilt.
+Axes are permuted to RAS and each is resampled by itself: flip, resampling, cropping of background and
+padding in one step. Where the voxel size already fits, voxels are only moved and their values stay bit
+for bit. An oblique scan keeps its tilt.
 """
 
 from __future__ import annotations
@@ -23,16 +23,28 @@ LARGEST_GROWTH = 2.5  # times the grid's extent that a scan may plausibly span
 
 
 @dataclass(frozen=True)
+class Resampling:
+    """One axis resampled: output voxel j is the sum over k of `weights[k, j]` times input `source[k, j]`."""
+
+    source: np.ndarray
+    weights: np.ndarray
+
+    @property
+    def size(self) -> int:
+        return self.weights.shape[1]
+
+
+@dataclass(frozen=True)
 class Placement:
     """Where a scan lies on a grid: all that is needed to bring a map back.
 
     Attributes
     ----------
-    inverse : one matrix an RAS axis, from the grid back to the scan; `None` leaves the axis alone
+    inverse : resampling of each RAS axis from the grid back to the scan; `None` leaves the axis alone
     order : which RAS axis each axis of the scan is
     """
 
-    inverse: tuple[np.ndarray | None, ...]
+    inverse: tuple[Resampling | None, ...]
     order: tuple[int, int, int]
 
     def restore(self, score_map: np.ndarray) -> np.ndarray:
@@ -84,8 +96,8 @@ def conform(volume: Volume, region: Region, grid: Grid | None = None) -> tuple[n
 
 def _plan(
     size: int, spacing: float, flip: bool, centre: float, extent: int, grid_size: int, grid_spacing: float
-) -> tuple[np.ndarray | None, np.ndarray | None]:
-    """Matrices of one axis: scan to grid, grid to scan."""
+) -> tuple[Resampling | None, Resampling | None]:
+    """Resampling of one axis: scan to grid, grid to scan."""
     step = grid_spacing / spacing
     if abs(step - 1.0) < SAME_SPACING:
         step = 1.0
@@ -97,44 +109,49 @@ def _plan(
     if step == 1.0 and start == 0.0 and not flip and target == size:
         return None, None
     step *= sign
-    return axis_matrix(target, size, start, step), axis_matrix(size, target, -start / step, 1.0 / step)
+    return axis_resampling(target, size, start, step), axis_resampling(size, target, -start / step, 1.0 / step)
 
 
-def axis_matrix(size_out: int, size_in: int, start: float, step: float) -> np.ndarray:
+def axis_resampling(size_out: int, size_in: int, start: float, step: float) -> Resampling:
     """Linear resampling of one axis; coarsening averages over the coarser voxel.
 
     Output voxel j lies at input coordinate `start + j * step`. Weights form a triangle as wide as the
     larger of the two voxels. Positions outside the input give 0.
-
-    Returns
-    -------
-    (size_out, size_in) float32 ndarray
     """
-    position = start + step * np.arange(size_out)[:, None]
-    weights = np.maximum(0.0, 1.0 - np.abs(np.arange(size_in)[None] - position) / max(1.0, abs(step)))
-    inside = (position > -0.5 - 1e-6) & (position < size_in - 0.5 + 1e-6)
-    total = weights.sum(axis=1, keepdims=True)
-    return np.where(inside & (total > 0), weights / np.maximum(total, 1e-12), 0.0).astype(np.float32)
+    position = start + step * np.arange(size_out)
+    reach = max(1.0, abs(step))
+    source = np.ceil(position - reach).astype(int) + np.arange(int(np.ceil(2 * reach)) + 1)[:, None]
+    weights = np.maximum(0.0, 1.0 - np.abs(source - position) / reach)
+    weights[(source < 0) | (source >= size_in)] = 0
+    weights[:, (position < -0.5 - 1e-6) | (position > size_in - 0.5 + 1e-6)] = 0
+    weights /= np.maximum(weights.sum(axis=0), 1e-12)
+    used = weights.any(axis=1)
+    return Resampling(np.clip(source, 0, size_in - 1)[used], weights[used].astype(np.float32))
 
 
-def apply_along_axes(data: np.ndarray, matrices: tuple[np.ndarray | None, ...]) -> np.ndarray:
-    """Multiply each axis of a 3-D array by its matrix; `None` leaves an axis alone.
+def apply_along_axes(data: np.ndarray, resamplings: tuple[Resampling | None, ...]) -> np.ndarray:
+    """Resample each axis of a 3-D float32 array; `None` leaves an axis alone.
 
-    Axes that shrink most go first, so that the later products are small.
+    Axes that shrink most go first, so that the later ones have less to do.
     """
-    todo = [(axis, matrix) for axis, matrix in enumerate(matrices) if matrix is not None]
-    for axis, matrix in sorted(todo, key=lambda item: item[1].shape[0] / item[1].shape[1]):
-        data = _apply(data, matrix, axis)
+    todo = [(axis, plan) for axis, plan in enumerate(resamplings) if plan is not None]
+    for axis, plan in sorted(todo, key=lambda item: item[1].size / data.shape[item[0]]):
+        data = _apply(data, plan, axis)
     return data
 
 
-def _apply(data: np.ndarray, matrix: np.ndarray, axis: int) -> np.ndarray:
+def _apply(data: np.ndarray, plan: Resampling, axis: int) -> np.ndarray:
     if data.flags.f_contiguous and not data.flags.c_contiguous:
-        return _apply(data.T, matrix, 2 - axis).T  # NIfTI arrays come this way: no copy
-    if axis == 0:
-        flat = matrix @ data.reshape(data.shape[0], -1)
-        return flat.reshape(matrix.shape[0], *data.shape[1:])
-    return np.matmul(matrix, data) if axis == 1 else np.matmul(data, matrix.T)
+        return _apply(data.T, plan, 2 - axis).T  # NIfTI arrays come this way
+    shape = tuple(plan.size if i == axis else n for i, n in enumerate(data.shape))
+    out = np.zeros(shape, np.float32)
+    along = tuple(-1 if i == axis else 1 for i in range(3))
+    other = 1 if axis == 0 else 0
+    for k in range(data.shape[other]):  # by slices, for no second copy of a large scan
+        piece = (slice(None), slice(k, k + 1)) if other else (slice(k, k + 1),)
+        for source, weights in zip(plan.source, plan.weights, strict=True):
+            out[piece] += np.take(data[piece], source, axis) * weights.reshape(along)
+    return out
 
 
 def ras_axes(volume: Volume) -> tuple[tuple[int, int, int], tuple[bool, ...], tuple[float, ...]]:

@@ -173,6 +173,16 @@ class _Run:
         self.progress = self._resume()
         self.losses: list[float] = []
         self.clock = self.saved = time.monotonic()
+        try:
+            self._epochs(scans)
+        except KeyboardInterrupt:
+            self._save_state()
+            raise
+        if self.losses or not (self.target / BEST_ARRAYS).exists():
+            self._check()
+        self._save_state()
+
+    def _epochs(self, scans: list[np.ndarray]) -> None:
         while self.progress.epoch < self.schedule.epochs and not self._stop():
             rng = np.random.default_rng([self.schedule.seed, 0, self.progress.epoch])
             self.progress.epoch += 1
@@ -180,9 +190,6 @@ class _Run:
                 self._after_step(losses["loss"])
                 if self._stop():
                     break
-        if self.losses or not (self.target / BEST_ARRAYS).exists():
-            self._check()
-        self._save_state()
 
     def _stop(self) -> bool:
         return self.schedule.steps is not None and self.progress.step >= self.schedule.steps

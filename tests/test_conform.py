@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mood.conform import axis_matrix, conform, content_box, to_unit_range
+from mood.conform import axis_resampling, conform, content_box, to_unit_range
 from mood.regions import ABDOM, BRAIN, Grid
 from mood.volume import Volume
 
@@ -112,8 +112,10 @@ def test_a_single_voxel_of_content_and_an_empty_scan_conform():
 @settings(deadline=None)
 @given(st.integers(1, 30), st.integers(1, 30), st.floats(0.2, 5.0), st.floats(-10, 10))
 def test_resampling_keeps_constants_and_range(size_out, size_in, step, start):
-    rows = axis_matrix(size_out, size_in, start, step).sum(axis=1)
-    assert np.all(np.isclose(rows, 1, atol=1e-5) | (rows == 0))
+    plan = axis_resampling(size_out, size_in, start, step)
+    total = plan.weights.sum(axis=0)
+    assert plan.weights.min(initial=0) >= 0
+    assert np.all(np.isclose(total, 1, atol=1e-5) | (total == 0))
 
 
 @pytest.mark.parametrize("scale", [1.0, 255.0, 4095.0])
@@ -147,3 +149,15 @@ def test_ct_of_eight_bits_is_divided_by_255():
 
 def test_what_is_in_the_unit_range_stays(scan):
     assert to_unit_range(scan, BRAIN) is scan
+
+
+@settings(deadline=None)
+@given(st.integers(2, 40), st.integers(2, 40), st.floats(0.2, 5.0), st.booleans())
+def test_resampling_a_ramp_gives_its_values_inside(size_out, size_in, step, flip):
+    start, step = (size_in - 1, -step) if flip else (0, step)
+    plan = axis_resampling(size_out, size_in, start, step)
+    ramp = np.arange(size_in, dtype=np.float32)
+    position = start + step * np.arange(size_out)
+    inside = (position >= abs(step)) & (position <= size_in - 1 - abs(step))
+    got = (plan.weights * ramp[plan.source]).sum(axis=0)
+    np.testing.assert_allclose(got[inside], position[inside], atol=abs(step) / 2)
