@@ -2,8 +2,8 @@
 # Everything once, from nothing: makes toy samples of both regions, runs the four challenge scripts on them as the
 # challenge would, and scores what they wrote.
 # usage: sh scripts/demo.sh [FOLDER]   (default ./demo, which is made anew each time)
-# DEMO_SIDE (default 64) is the side of the samples in voxels, DEMO_CASES (default 4) their number a region. The
-# challenge's own sizes are 256 (brain) and 512 (abdomen): minutes a scan on a GPU, an hour on a laptop's processor.
+# DEMO_SIDE (default 128) is the side of the samples in voxels, DEMO_CASES (default 4) their number a region. The
+# challenge's own sizes are 256 (brain) and 512 (abdomen).
 set -eu
 top=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd -P)
 demo=${1:-$top/demo}
@@ -20,7 +20,7 @@ if [ -e "$demo/predictions" ]; then
 fi
 
 say "making toy samples in $demo/data"
-mood toy -o "$demo/data" --side "${DEMO_SIDE:-64}" --cases "${DEMO_CASES:-4}"
+mood toy -o "$demo/data" --side "${DEMO_SIDE:-128}" --cases "${DEMO_CASES:-4}"
 
 for region in brain abdom; do
     for mode in sample pixel; do
