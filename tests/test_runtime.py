@@ -16,13 +16,13 @@ def test_the_environment_chooses_the_backend(monkeypatch):
     ("installed", "chosen"), [({"jax", "torch"}, "jax"), ({"torch"}, "torch"), ({"tensorflow", "jax"}, "tensorflow")]
 )
 def test_else_the_first_that_is_installed(monkeypatch, installed, chosen):
-    monkeypatch.delenv("KERAS_BACKEND")
+    monkeypatch.setenv("KERAS_BACKEND", "")
     monkeypatch.setattr("importlib.util.find_spec", lambda name: name in installed or None)
     assert runtime.prepare() == chosen
 
 
 def test_without_a_backend_it_says_what_to_install(monkeypatch):
-    monkeypatch.delenv("KERAS_BACKEND")
+    monkeypatch.setenv("KERAS_BACKEND", "")
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(MoodError, match=r"pip install 'mood\[cpu\]'"):
         runtime.prepare()
