@@ -49,7 +49,8 @@ def predict(
     from mood import weights as weights_store
 
     prediction.make_writable(target)
-    found = weights_store.find_weights(methods.known(method), get_region(region).name, weights)
+    members = methods.MEMBERS.get(methods.known(method), ())
+    found = weights_store.find_weights(method, get_region(region).name, weights, members)
     detector = methods.load_method(found)
     about = {"method": found.method, "region": found.region, "weights": found.config["sha256"]}
     report = _ScanReport()
@@ -91,6 +92,9 @@ def train(
     setting: Annotated[list[str] | None, typer.Option("--set", help="NAME=VALUE of the method; repeatable.")] = None,
     seed: int = 0,
     note: Annotated[str, typer.Option(help="On the data and their licences, for the card.")] = "",
+    unlabelled: Annotated[
+        Path | None, typer.Option(help="Folder of scans that may hold anything, for ASC-Net.")
+    ] = None,
 ) -> None:
     """Train a method on healthy scans. The same command again goes on where it stopped."""
     from mood import train as training
@@ -102,7 +106,7 @@ def train(
         changes = {"grid_shape": grid.shape, "spacing_mm": grid.spacing_mm} | changes
     schedule = training.Schedule(epochs, steps, check_every, held_out, seed)
     with _TrainingBar(steps) as bar:
-        training.train(source, target, method, where, changes, schedule, note, bar)
+        training.train(source, target, method, where, changes, schedule, note, bar, unlabelled)
     console.print(f"Trained. Use it with: mood predict --region {region} --method {method} --weights {target} ...")
 
 

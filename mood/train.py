@@ -34,6 +34,7 @@ from mood.weights import write_folder
 log = logging.getLogger(__name__)
 
 LOG_COLUMNS = ("step", "epoch", "seconds", "loss", "selection_ap")
+CHECKED = "checked"  # among the losses of a step that asks for a check
 STATE, STATE_ARRAYS, BEST_ARRAYS = "state.json", "state.weights.h5", "best.weights.h5"
 SECONDS_BETWEEN_STATES = 240
 
@@ -69,6 +70,7 @@ def train(
     schedule: Schedule | None = None,
     note: str = "",
     on_step: Callable[[Progress, float], None] = lambda progress, loss: None,
+    unlabelled: Path | None = None,
 ) -> Path:
     """Train on the scans in `source` and write the weights to `target`.
 
@@ -84,26 +86,36 @@ def train(
         A sentence on the data and their licences for the card.
     on_step : callable
         Called after each step with the progress and the loss.
+    unlabelled : pathlib.Path, optional
+        Folder of scans that may hold anything, for methods that learn from such.
 
     Raises
     ------
     NoInputError
         When fewer than two scans are left to train on.
     UsageError
-        When `target` holds a run with other settings, or a setting is unknown.
+        When `target` holds a run with other settings, a setting is unknown, or the method has no use
+        for unlabelled scans.
+    TrainingError
+        When the training diverges; the best checkpoint so far becomes the weights all the same.
     """
     schedule = schedule or Schedule()
     runtime.seed_initial_weights(schedule.seed)
     method = new_method(method_name, region, settings or {})
     target.mkdir(parents=True, exist_ok=True)
     _same_run(target / "run.json", method, schedule)
+    if unlabelled is not None:
+        method.unlabelled = _unlabelled_scans(unlabelled, target / "unlabelled", method)
     scans = conformed_scans(source, target / "scans", method)
     held_out, training = _split(scans, schedule)
     run = _Run(method, target, schedule, _selection_cases(held_out, schedule.seed), on_step)
-    run.go([np.load(path, mmap_mode="r") for path in training])
-    names = [path.stem for path in training], [path.stem for path in held_out]
-    config, card = _record(run, *names, note)
-    write_folder(target, target / BEST_ARRAYS, config, card)
+    try:
+        run.go([np.load(path, mmap_mode="r") for path in training])
+    finally:
+        if (target / BEST_ARRAYS).exists():
+            names = [path.stem for path in training], [path.stem for path in held_out]
+            config, card = _record(run, *names, note)
+            write_folder(target, target / BEST_ARRAYS, config, card)
     return target
 
 
@@ -117,10 +129,17 @@ def new_method(name: str, region: Region, settings: dict[str, Any]) -> Method:
     return kind(region, dataclasses.replace(defaults, **settings))
 
 
-def conformed_scans(source: Path, cache: Path, method: Method) -> list[Path]:
+def _unlabelled_scans(folder: Path, cache: Path, method: Method) -> list[np.ndarray]:
+    if not method.learns_from_unlabelled:
+        fix = "Leave out --unlabelled, or choose another method"
+        raise UsageError(f"method '{method.name}' learns from healthy scans only", fix=fix)
+    return [np.load(path, mmap_mode="r") for path in conformed_scans(folder, cache, method, fewest=1)]
+
+
+def conformed_scans(source: Path, cache: Path, method: Method, fewest: int = 2) -> list[Path]:
     """Every readable scan on the method's grid, as float16 arrays on disk, so that none is read twice.
 
-    Scans that cannot be read are reported and left out.
+    Scans that cannot be read are reported and left out; `NoInputError` when fewer than `fewest` remain.
     """
     cache.mkdir(parents=True, exist_ok=True)
     done = []
@@ -136,7 +155,7 @@ def conformed_scans(source: Path, cache: Path, method: Method) -> list[Path]:
             np.save(temporary, np.ascontiguousarray(data, dtype=np.float16))
             temporary.rename(kept)
         done.append(kept)
-    if len(done) < 2:
+    if len(done) < fewest:
         fix = "FPI mixes pairs of subjects: give at least two readable scans"
         raise NoInputError(f"{len(done)} readable scan(s) to train on", where=source, fix=fix)
     return done
@@ -173,11 +192,11 @@ class _Run:
         self.progress = self._resume()
         self.losses: list[float] = []
         self.clock = self.saved = time.monotonic()
-        while self.progress.epoch < self.schedule.epochs and not self._stop():
+        while self.progress.epoch < self.schedule.epochs and not self._stop() and not self.method.finished:
             rng = np.random.default_rng([self.schedule.seed, 0, self.progress.epoch])
             self.progress.epoch += 1
             for losses in self.method.train_epoch(scans, rng):
-                self._after_step(losses["loss"])
+                self._after_step(losses)
                 if self._stop():
                     break
         if self.losses or not (self.target / BEST_ARRAYS).exists():
@@ -187,11 +206,13 @@ class _Run:
     def _stop(self) -> bool:
         return self.schedule.steps is not None and self.progress.step >= self.schedule.steps
 
-    def _after_step(self, loss: float) -> None:
+    def _after_step(self, losses: dict[str, float]) -> None:
         self.progress.step += 1
-        self.losses.append(loss)
-        self.on_step(self.progress, loss)
-        if self.progress.step % self.schedule.check_every == 0:
+        self.losses.append(losses["loss"])
+        self.on_step(self.progress, losses["loss"])
+        if CHECKED in losses:
+            self.method.draw_check(self.target / f"check-{self.progress.step:07d}.png")
+        if CHECKED in losses or self.progress.step % self.schedule.check_every == 0:
             self._check()
         if time.monotonic() - self.saved > SECONDS_BETWEEN_STATES:
             self._save_state()
