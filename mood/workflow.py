@@ -25,7 +25,7 @@ import numpy as np
 from mood import pictures, runtime
 from mood.errors import MoodError, NoInputError, UsageError
 from mood.iro import Levels
-from mood.methods.adversarial import rebuilt
+from mood.methods.adversarial import Draw, rebuilt
 from mood.methods.ascnet import AscNet, AscNetSettings
 from mood.packing import Packed, draw_from, held_out, read_packed
 from mood.regions import BRAIN
@@ -111,13 +111,11 @@ def continue_training(
     return method.levels
 
 
-def _sources(packed: Packed, seed: int) -> tuple[tuple, tuple[np.ndarray, np.ndarray]]:
+def _sources(packed: Packed, seed: int) -> tuple[tuple[Draw, Draw], tuple[np.ndarray, np.ndarray]]:
     """What batches are drawn from, and the held-out images of the checks, both (reference, inputs)."""
-    splits = [held_out(len(images), seed) for images in (packed.reference, packed.inputs)]
-    both = (packed.reference, packed.inputs)
-    sources = tuple(draw_from(images, split[0]) for images, split in zip(both, splits, strict=True))
-    reference, inputs = (images[split[1]].astype(np.float32) for images, split in zip(both, splits, strict=True))
-    return sources, (reference, inputs)
+    (train_r, held_r), (train_i, held_i) = (held_out(len(images), seed) for images in (packed.reference, packed.inputs))
+    sources = draw_from(packed.reference, train_r), draw_from(packed.inputs, train_i)
+    return sources, (packed.reference[held_r].astype(np.float32), packed.inputs[held_i].astype(np.float32))
 
 
 def dice(method: AscNet, packed: Packed, seed: int) -> float:
@@ -146,18 +144,28 @@ def _method(settings: dict[str, Any], seed: int) -> AscNet:
     return AscNet(BRAIN, dataclasses.replace(AscNet.default_settings(BRAIN), **settings))
 
 
-def _open(data: Path, folder: Path) -> tuple[AscNet, Packed, int]:
-    """The networks and the arrays, both checked."""
+def load_networks(folder: Path) -> AscNet:
+    """The networks of a folder where they stand; `NoInputError` when it holds none."""
+    about = _about(folder)
+    method = _method(about["settings"], about["seed"])
+    method.load_state(folder / COMPLETE)
+    return method
+
+
+def _about(folder: Path) -> dict[str, Any]:
     if not (folder / SETTINGS).is_file():
         raise NoInputError("the folder holds no networks", where=folder, fix="Run create_networks.py first")
-    about = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
+    return json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
+
+
+def _open(data: Path, folder: Path) -> tuple[AscNet, Packed, int]:
+    """The networks and the arrays, both checked."""
+    about = _about(folder)
     packed = read_packed(data)
     if packed.side != tuple(about["side"]):
         what = f"the networks are for images of {about['side']} and the arrays hold {list(packed.side)}"
         raise UsageError(what, where=data, fix="Create networks of that size, or pack the arrays anew")
-    method = _method(about["settings"], about["seed"])
-    method.load_state(folder / COMPLETE)
-    return method, packed, about["seed"]
+    return load_networks(folder), packed, about["seed"]
 
 
 def _save(method: AscNet, folder: Path) -> None:

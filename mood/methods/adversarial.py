@@ -82,9 +82,12 @@ class Adversaries:
 
     def __init__(self, main: keras.Model, settings: AdversarialSettings, side: tuple[int, int]) -> None:
         self.main, self.settings, self.side = main, settings, side
-        shape = {"width": settings.width, "top": settings.discriminator_top, "momentum": settings.momentum}
-        self.discriminator = networks.build_discriminator(*side, **shape)
-        self.frozen = networks.build_discriminator(*side, **shape, trained=False)
+        self.discriminator, self.frozen = (
+            networks.build_discriminator(
+                *side, settings.width, settings.discriminator_top, settings.momentum, trained=trained
+            )
+            for trained in (True, False)
+        )
         self.complete = networks.build_complete(main, self.frozen)
         self.stage = 0
         adam = self._adam(self.discriminator, settings.discriminator_learning_rate)

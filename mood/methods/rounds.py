@@ -11,7 +11,6 @@ import logging
 from dataclasses import asdict, dataclass
 from typing import Any
 
-
 from mood import iro
 from mood.errors import TrainingError
 from mood.iro import Histogram, Levels
