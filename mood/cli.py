@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
-from mood import errors
+from mood import cli_ascnet, errors
 from mood.errors import MoodError, UsageError
+from mood.options import InputOption, MethodOption, OutputOption, RegionOption, WeightsOption, console
 from mood.regions import get_region
 
 app = typer.Typer(
@@ -24,12 +24,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-console = Console()
-
-InputOption = Annotated[Path, typer.Option("-i", "--input", help="Folder of NAME.nii.gz scans.")]
-OutputOption = Annotated[Path, typer.Option("-o", "--output", help="Folder to write to.")]
-RegionOption = Annotated[str, typer.Option("-r", "--region", help="brain or abdom.")]
-MethodOption = Annotated[str, typer.Option("-m", "--method", envvar="MOOD_METHOD", help="The detector; see mood info.")]
 
 
 @app.command()
@@ -39,7 +33,7 @@ def predict(
     region: RegionOption,
     method: MethodOption = "fpi",
     mode: Annotated[str, typer.Option(help="sample (scores), pixel (maps) or both.")] = "both",
-    weights: Annotated[Path | None, typer.Option(help="Folder that mood train wrote; else those shipped.")] = None,
+    weights: WeightsOption = None,
     challenge: Annotated[bool, typer.Option(help="Fall back instead of failing, as the challenge asks.")] = False,
     overwrite: Annotated[bool, typer.Option(help="Do again what is there already.")] = False,
 ) -> None:
@@ -209,42 +203,8 @@ def toy(
         console.print(f"{len(written)} cases in {target / name / 'toy'}, labels in {target / name / 'toy_label'}")
 
 
-@app.command()
-def pack(
-    source: Annotated[Path, typer.Option("-i", "--reference", help="Folder of scans known to be fine.")],
-    target: OutputOption,
-    region: RegionOption,
-    inputs: Annotated[
-        Path | None, typer.Option(help="Folder of scans that may hold anything; else intruders are planted.")
-    ] = None,
-    side: Annotated[int, typer.Option(help="Pixels along each side, a multiple of 16.")] = 160,
-    seed: int = 0,
-) -> None:
-    """Arrays (.npy) for ASC-Net's original scripts, from folders of scans."""
-    import numpy as np
-
-    from mood import packing
-
-    packed = packing.pack(source, target, get_region(region), np.random.default_rng(seed), inputs, side)
-    console.print(f"{len(packed.reference)} reference and {len(packed.inputs)} input images in {target}")
-
-
-@app.command()
-def inspect(
-    source: InputOption,
-    target: Annotated[Path, typer.Option("-o", "--output", help="PNG file to write.")],
-    region: RegionOption,
-    weights: Annotated[Path | None, typer.Option(help="Folder that mood train wrote; else those shipped.")] = None,
-    threshold: Annotated[float | None, typer.Option(help="On Iro, by hand; else the valley.")] = None,
-) -> None:
-    """How ASC-Net sees scans: input, Ifc, Iwc, Iro, mask and Iro's histogram in one picture."""
-    from mood import inspection
-    from mood.weights import find_weights
-
-    found = find_weights("ascnet", get_region(region).name, weights)
-    levels = inspection.inspect_folder(source, found, target, threshold)
-    thresholds = ", ".join(f"{t:.3f}" for t in levels.thresholds) or "none"
-    console.print(f"Iro's thresholds: {thresholds}; picture in {target}")
+app.command()(cli_ascnet.pack)
+app.command()(cli_ascnet.inspect)
 
 
 @app.command()
