@@ -100,6 +100,7 @@ def test_a_stage_writes_networks_pictures_and_a_table(trained, data):
     assert float(rows[-1]["reconstruction"]) > 0
 
 
+@pytest.mark.slow
 def test_an_interrupted_stage_goes_on_as_if_nothing_had_happened(trained, data, tmp_path):
     seen = []
 
@@ -113,7 +114,7 @@ def test_an_interrupted_stage_goes_on_as_if_nothing_had_happened(trained, data, 
         continue_training(data, tmp_path / "n", 1, on_step=interrupt)
     resumed = []
     continue_training(data, tmp_path / "n", 1, on_step=resumed.append)
-    networks, steps = trained
+    _, steps = trained
     second_round = steps[len(seen) :]
     assert len(resumed) == len(second_round)
     for one, other in zip(resumed, second_round, strict=True):
