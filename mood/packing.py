@@ -10,7 +10,7 @@ be larger than memory.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -126,7 +126,7 @@ def held_out(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     return (np.sort(order[kept:]), np.sort(order[:kept])) if count > 1 else (order, order)
 
 
-def draw_from(images: np.ndarray, indices: np.ndarray):
+def draw_from(images: np.ndarray, indices: np.ndarray) -> Callable[[int, np.random.Generator], np.ndarray]:
     """A source of batches for training: (count, rng) to (count, H, W, 1) float32, read from disk as needed."""
 
     def draw(count: int, rng: np.random.Generator) -> np.ndarray:

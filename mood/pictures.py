@@ -65,7 +65,7 @@ def _figure(width: float, height: float):
 def _draw_histogram(axes, histogram: Histogram, levels: Levels) -> None:
     for name, shares, style in (("inputs", histogram.inputs, "-"), ("reference", histogram.reference, ":")):
         axes.plot(histogram.centres, shares + 1e-6, style, label=name)
-    for position, kind in zip(levels.peaks, levels.kinds, strict=True):
+    for position, kind in zip(levels.peaks, levels.kinds, strict=True) if levels.split else ():
         colour = ANOMALOUS_COLOUR if kind else NORMAL_COLOUR
         axes.axvline(position, color=colour, alpha=0.5, label="anomalous peak" if kind else "normal peak")
     for threshold in levels.thresholds:
