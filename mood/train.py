@@ -24,7 +24,7 @@ import numpy as np
 
 from mood import metrics, runtime
 from mood.conform import conform
-from mood.errors import NoInputError, ScanError, UsageError
+from mood.errors import NoInputError, ScanError, TrainingError, UsageError
 from mood.methods import Method, method_type
 from mood.regions import Region
 from mood.synthesis.outliers import KINDS, draw_outlier, plant_outlier
@@ -109,14 +109,20 @@ def train(
     scans = conformed_scans(source, target / "scans", method)
     held_out, training = _split(scans, schedule)
     run = _Run(method, target, schedule, _selection_cases(held_out, schedule.seed), on_step)
+    names = [path.stem for path in training], [path.stem for path in held_out]
     try:
         run.go([np.load(path, mmap_mode="r") for path in training])
-    finally:
+    except TrainingError:
         if (target / BEST_ARRAYS).exists():
-            names = [path.stem for path in training], [path.stem for path in held_out]
-            config, card = _record(run, *names, note)
-            write_folder(target, target / BEST_ARRAYS, config, card)
+            _write_weights(run, *names, note)
+        raise
+    _write_weights(run, *names, note)
     return target
+
+
+def _write_weights(run: _Run, training: list[str], held_out: list[str], note: str) -> None:
+    config, card = _record(run, training, held_out, note)
+    write_folder(run.target, run.target / BEST_ARRAYS, config, card)
 
 
 def new_method(name: str, region: Region, settings: dict[str, Any]) -> Method:
