@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
-from mood import errors
+from mood import cli_ascnet, errors
 from mood.errors import MoodError, UsageError
+from mood.options import InputOption, MethodOption, OutputOption, RegionOption, WeightsOption, console
 from mood.regions import get_region
 
 app = typer.Typer(
@@ -24,12 +24,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-console = Console()
-
-InputOption = Annotated[Path, typer.Option("-i", "--input", help="Folder of NAME.nii.gz scans.")]
-OutputOption = Annotated[Path, typer.Option("-o", "--output", help="Folder to write to.")]
-RegionOption = Annotated[str, typer.Option("-r", "--region", help="brain or abdom.")]
-MethodOption = Annotated[str, typer.Option("-m", "--method", envvar="MOOD_METHOD", help="The detector; see mood info.")]
 
 
 @app.command()
@@ -39,7 +33,7 @@ def predict(
     region: RegionOption,
     method: MethodOption = "fpi",
     mode: Annotated[str, typer.Option(help="sample (scores), pixel (maps) or both.")] = "both",
-    weights: Annotated[Path | None, typer.Option(help="Folder that mood train wrote; else those shipped.")] = None,
+    weights: WeightsOption = None,
     challenge: Annotated[bool, typer.Option(help="Fall back instead of failing, as the challenge asks.")] = False,
     overwrite: Annotated[bool, typer.Option(help="Do again what is there already.")] = False,
 ) -> None:
@@ -49,7 +43,8 @@ def predict(
     from mood import weights as weights_store
 
     prediction.make_writable(target)
-    found = weights_store.find_weights(methods.known(method), get_region(region).name, weights)
+    members = methods.MEMBERS.get(methods.known(method), ())
+    found = weights_store.find_weights(method, get_region(region).name, weights, members)
     detector = methods.load_method(found)
     about = {"method": found.method, "region": found.region, "weights": found.config["sha256"]}
     report = _ScanReport()
@@ -91,6 +86,9 @@ def train(
     setting: Annotated[list[str] | None, typer.Option("--set", help="NAME=VALUE of the method; repeatable.")] = None,
     seed: int = 0,
     note: Annotated[str, typer.Option(help="On the data and their licences, for the card.")] = "",
+    unlabelled: Annotated[
+        Path | None, typer.Option(help="Folder of scans that may hold anything, for ASC-Net.")
+    ] = None,
 ) -> None:
     """Train a method on healthy scans. The same command again goes on where it stopped."""
     from mood import train as training
@@ -102,7 +100,7 @@ def train(
         changes = {"grid_shape": grid.shape, "spacing_mm": grid.spacing_mm} | changes
     schedule = training.Schedule(epochs, steps, check_every, held_out, seed)
     with _TrainingBar(steps) as bar:
-        training.train(source, target, method, where, changes, schedule, note, bar)
+        training.train(source, target, method, where, changes, schedule, note, bar, unlabelled)
     console.print(f"Trained. Use it with: mood predict --region {region} --method {method} --weights {target} ...")
 
 
@@ -203,6 +201,10 @@ def toy(
             scans = ((scan_name(path), load(path)) for path in find_scans(healthy))
             written = samples.make_cases(scans, target, where, rng)
         console.print(f"{len(written)} cases in {target / name / 'toy'}, labels in {target / name / 'toy_label'}")
+
+
+app.command()(cli_ascnet.pack)
+app.command()(cli_ascnet.inspect)
 
 
 @app.command()

@@ -59,3 +59,7 @@ class WeightsError(MoodError):
     """Trained weights are absent, damaged or made for something else."""
 
     exit_code = EXIT_NOTHING_TO_DO
+
+
+class TrainingError(MoodError):
+    """A training diverged or came to nothing; what it had reached before is kept."""

@@ -22,18 +22,18 @@ from typing import Any
 
 import numpy as np
 
-from mood import metrics, runtime
-from mood.conform import conform
-from mood.errors import NoInputError, ScanError, UsageError
+from mood import runtime
+from mood.errors import TrainingError, UsageError
 from mood.methods import Method, method_type
 from mood.regions import Region
-from mood.synthesis.outliers import KINDS, draw_outlier, plant_outlier
-from mood.volume import find_scans, load, scan_name
+from mood.training_data import conformed_scans, hold_out, selection_ap, selection_cases, unlabelled_scans
 from mood.weights import write_folder
+from mood.weights.card import card_text
 
 log = logging.getLogger(__name__)
 
 LOG_COLUMNS = ("step", "epoch", "seconds", "loss", "selection_ap")
+CHECKED = "checked"  # among the losses of a step that asks for a check
 STATE, STATE_ARRAYS, BEST_ARRAYS = "state.json", "state.weights.h5", "best.weights.h5"
 SECONDS_BETWEEN_STATES = 240
 
@@ -69,6 +69,7 @@ def train(
     schedule: Schedule | None = None,
     note: str = "",
     on_step: Callable[[Progress, float], None] = lambda progress, loss: None,
+    unlabelled: Path | None = None,
 ) -> Path:
     """Train on the scans in `source` and write the weights to `target`.
 
@@ -84,27 +85,56 @@ def train(
         A sentence on the data and their licences for the card.
     on_step : callable
         Called after each step with the progress and the loss.
+    unlabelled : pathlib.Path, optional
+        Folder of scans that may hold anything, for methods that learn from such.
 
     Raises
     ------
     NoInputError
         When fewer than two scans are left to train on.
     UsageError
-        When `target` holds a run with other settings, or a setting is unknown.
+        When `target` holds a run with other settings, a setting is unknown, or the method has no use
+        for unlabelled scans.
+    TrainingError
+        When the training diverges; the best checkpoint so far becomes the weights all the same.
     """
     schedule = schedule or Schedule()
     runtime.seed_initial_weights(schedule.seed)
     method = new_method(method_name, region, settings or {})
     target.mkdir(parents=True, exist_ok=True)
     _same_run(target / "run.json", method, schedule)
+    if unlabelled is not None:
+        method.unlabelled = unlabelled_scans(unlabelled, target / "unlabelled", method)
     scans = conformed_scans(source, target / "scans", method)
-    held_out, training = _split(scans, schedule)
-    run = _Run(method, target, schedule, _selection_cases(held_out, schedule.seed), on_step)
-    run.go([np.load(path, mmap_mode="r") for path in training])
-    names = [path.stem for path in training], [path.stem for path in held_out]
-    config, card = _record(run, *names, note)
-    write_folder(target, target / BEST_ARRAYS, config, card)
+    held_out, training = hold_out(scans, schedule.held_out)
+    run = _Run(method, target, schedule, selection_cases(held_out, schedule.seed), on_step)
+    try:
+        run.go([np.load(path, mmap_mode="r") for path in training])
+    except TrainingError:
+        if (target / BEST_ARRAYS).exists():
+            _write_weights(run, training, held_out, note)
+        raise
+    _write_weights(run, training, held_out, note)
     return target
+
+
+def _write_weights(run: _Run, training: list[Path], held_out: list[Path], note: str) -> None:
+    progress = run.progress
+    facts = {
+        "steps": progress.step,
+        "epochs": progress.epoch,
+        "chosen_step": progress.best_step,
+        "selection_ap": round(progress.best_ap, 4),
+        "training_scans": len(training),
+        "held_out_scans": [path.stem for path in held_out],
+        "seed": run.schedule.seed,
+        "minutes": round(progress.seconds / 60, 1),
+        "device": runtime.device(),
+        "note": note,
+    }
+    about = {"method": run.method.name, "region": run.method.region.name, "settings": run.method.settings.to_dict()}
+    config = about | {"training": facts}
+    write_folder(run.target, run.target / BEST_ARRAYS, config, card_text(config))
 
 
 def new_method(name: str, region: Region, settings: dict[str, Any]) -> Method:
@@ -115,48 +145,6 @@ def new_method(name: str, region: Region, settings: dict[str, Any]) -> Method:
         fix = f"Known ones: {', '.join(defaults.to_dict())}"
         raise UsageError(f"method '{name}' has no setting {', '.join(unknown)}", fix=fix)
     return kind(region, dataclasses.replace(defaults, **settings))
-
-
-def conformed_scans(source: Path, cache: Path, method: Method) -> list[Path]:
-    """Every readable scan on the method's grid, as float16 arrays on disk, so that none is read twice.
-
-    Scans that cannot be read are reported and left out.
-    """
-    cache.mkdir(parents=True, exist_ok=True)
-    done = []
-    for path in find_scans(source):
-        kept = cache / f"{scan_name(path)}.npy"
-        if not kept.exists():
-            try:
-                data, _ = conform(load(path), method.region, method.grid)
-            except ScanError as error:
-                log.warning("left out: %s", error)
-                continue
-            temporary = kept.with_suffix(".tmp.npy")
-            np.save(temporary, np.ascontiguousarray(data, dtype=np.float16))
-            temporary.rename(kept)
-        done.append(kept)
-    if len(done) < 2:
-        fix = "FPI mixes pairs of subjects: give at least two readable scans"
-        raise NoInputError(f"{len(done)} readable scan(s) to train on", where=source, fix=fix)
-    return done
-
-
-def _split(scans: list[Path], schedule: Schedule) -> tuple[list[Path], list[Path]]:
-    """Held-out scans, spread evenly over the names (and so over the sites), and the others."""
-    count = min(schedule.held_out, max(len(scans) - 2, 0))
-    chosen = set(np.linspace(0, len(scans) - 1, count + 2).astype(int)[1:-1]) if count else set()
-    return [scans[i] for i in sorted(chosen)], [p for i, p in enumerate(scans) if i not in chosen]
-
-
-def _selection_cases(held_out: list[Path], seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
-    """One outlier in each held-out scan, the kinds in turn: (scan, label) pairs."""
-    rng = np.random.default_rng([seed, 1])
-    cases = []
-    for path, kind in zip(held_out, list(KINDS) * len(held_out), strict=False):
-        scan = np.load(path).astype(np.float32)
-        cases.append(plant_outlier(scan, draw_outlier(kind, scan, rng)))
-    return cases
 
 
 @dataclass
@@ -183,22 +171,24 @@ class _Run:
         self._save_state()
 
     def _epochs(self, scans: list[np.ndarray]) -> None:
-        while self.progress.epoch < self.schedule.epochs and not self._stop():
+        while self.progress.epoch < self.schedule.epochs and not self._stop() and not self.method.finished:
             rng = np.random.default_rng([self.schedule.seed, 0, self.progress.epoch])
             self.progress.epoch += 1
             for losses in self.method.train_epoch(scans, rng):
-                self._after_step(losses["loss"])
+                self._after_step(losses)
                 if self._stop():
                     break
 
     def _stop(self) -> bool:
         return self.schedule.steps is not None and self.progress.step >= self.schedule.steps
 
-    def _after_step(self, loss: float) -> None:
+    def _after_step(self, losses: dict[str, float]) -> None:
         self.progress.step += 1
-        self.losses.append(loss)
-        self.on_step(self.progress, loss)
-        if self.progress.step % self.schedule.check_every == 0:
+        self.losses.append(losses["loss"])
+        self.on_step(self.progress, losses["loss"])
+        if CHECKED in losses:
+            self.method.draw_check(self.target / f"check-{self.progress.step:07d}.png")
+        if CHECKED in losses or self.progress.step % self.schedule.check_every == 0:
             self._check()
         if time.monotonic() - self.saved > SECONDS_BETWEEN_STATES:
             self._save_state()
@@ -242,12 +232,6 @@ class _Run:
         return progress
 
 
-def selection_ap(method: Method, cases: list[tuple[np.ndarray, np.ndarray]]) -> float:
-    """Pooled pixel average precision on (scan, label) pairs; 0 when there are none."""
-    counts = [metrics.count_values(method.score_volume(scan), label) for scan, label in cases]
-    return float(metrics.average_precision(sum(counts[1:], counts[0]))) if counts else 0.0
-
-
 def _same_run(path: Path, method: Method, schedule: Schedule) -> None:
     """Remember what this folder trains; refuse to go on with something else."""
     about = {"method": method.name, "region": method.region.name, "settings": method.settings.to_dict()}
@@ -264,28 +248,3 @@ def _append_row(path: Path, row: tuple) -> None:
         if new:
             writer.writerow(LOG_COLUMNS)
         writer.writerow([f"{value:.6g}" for value in row])
-
-
-def _record(run: _Run, training: list[str], held_out: list[str], note: str) -> tuple[dict[str, Any], str]:
-    """The config (all but the checksum) and the card of the trained weights."""
-    progress, method = run.progress, run.method
-    facts = {
-        "steps": progress.step,
-        "epochs": progress.epoch,
-        "chosen_step": progress.best_step,
-        "selection_ap": round(progress.best_ap, 4),
-        "training_scans": len(training),
-        "held_out_scans": held_out,
-        "seed": run.schedule.seed,
-        "minutes": round(progress.seconds / 60, 1),
-        "device": runtime.device(),
-    }
-    config = {"method": method.name, "region": method.region.name, "settings": method.settings.to_dict()}
-    rows = {**method.settings.to_dict(), **facts}
-    table = "\n".join(f"| {key.replace('_', ' ')} | {value} |" for key, value in rows.items())
-    card = (
-        f"# {method.name}-{method.region.name}\n\n{note or 'Nothing was stated about the data.'}\n\n"
-        "The checkpoint was chosen by average precision on synthetic outliers (kinds that are not trained on) "
-        "planted in held-out healthy scans.\n\n| | |\n| --- | --- |\n" + table + "\n"
-    )
-    return config | {"training": facts | {"note": note}}, card

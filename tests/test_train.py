@@ -4,10 +4,12 @@ import json
 import numpy as np
 import pytest
 
-from mood.errors import NoInputError, UsageError
+from mood.errors import NoInputError, TrainingError, UsageError
 from mood.methods import load_method
+from mood.methods.atlas import Atlas
 from mood.regions import BRAIN
-from mood.train import Schedule, new_method, selection_ap, train
+from mood.train import Schedule, new_method, train
+from mood.training_data import selection_ap
 from mood.weights import read_folder
 
 SMALL = {"grid_shape": (32, 32, 16), "spacing_mm": (1.0, 1.0, 1.0), "width": 1, "batch_size": 8}
@@ -118,3 +120,49 @@ def test_training_lowers_the_loss(healthy, tmp_path):
     folder = run(healthy, tmp_path / "w", steps=30)
     losses = [float(row["loss"]) for row in rows(folder)]
     assert losses[-1] < 0.8 * losses[0]
+
+
+class Countdown(Atlas):
+    """Asks for a check at every second step and is finished after five."""
+
+    done = 0
+
+    def train_epoch(self, scans, rng):
+        for losses in super().train_epoch(scans, rng):
+            self.done += 1
+            yield losses | ({"checked": 1.0} if self.done % 2 == 0 else {})
+            if self.done == 5:
+                return
+
+    @property
+    def finished(self):
+        return self.done >= 5
+
+    def draw_check(self, path):
+        path.write_text("a picture")
+
+
+def test_a_method_says_when_to_check_and_when_to_end(healthy, tmp_path, monkeypatch):
+    monkeypatch.setattr("mood.train.method_type", lambda name: Countdown)
+    small = {key: SMALL[key] for key in ("grid_shape", "spacing_mm")}
+    folder = train(healthy, tmp_path / "w", "atlas", BRAIN, small, Schedule(check_every=100, held_out=2))
+    assert [row["step"] for row in rows(folder)] == ["2", "4", "5"]
+    assert sorted(path.name for path in folder.glob("*.png")) == ["check-0000002.png", "check-0000004.png"]
+
+
+def test_a_training_that_fails_leaves_its_best_weights(healthy, tmp_path, monkeypatch):
+    class Diverging(Countdown):
+        def train_epoch(self, scans, rng):
+            yield from super().train_epoch(scans, rng)
+            raise TrainingError("the training diverged", fix="Go on with a smaller learning rate")
+
+    monkeypatch.setattr("mood.train.method_type", lambda name: Diverging)
+    small = {key: SMALL[key] for key in ("grid_shape", "spacing_mm")}
+    with pytest.raises(TrainingError):
+        train(healthy, tmp_path / "w", "atlas", BRAIN, small, Schedule(check_every=100, held_out=2))
+    assert read_folder(tmp_path / "w").config["training"]["chosen_step"] == 2
+
+
+def test_unlabelled_scans_are_for_methods_that_learn_from_them(healthy, tmp_path):
+    with pytest.raises(UsageError, match="healthy scans only"):
+        train(healthy, tmp_path / "w", "fpi", BRAIN, SMALL, unlabelled=healthy)

@@ -15,8 +15,11 @@ runtime.prepare()  # Keras reads its backend from the environment when it is fir
 
 REGISTRY = {
     "fpi": "mood.methods.fpi:Fpi",
+    "ascnet": "mood.methods.ascnet:AscNet",
+    "ensemble": "mood.methods.ensemble:Ensemble",
     "atlas": "mood.methods.atlas:Atlas",
 }
+MEMBERS = {"ensemble": ("fpi", "ascnet")}  # methods that can take the trained weights of others
 DEFAULT_METHOD = "fpi"
 
 
@@ -35,6 +38,9 @@ def method_type(name: str) -> type[Method]:
 
 def load_method(weights: WeightsFolder) -> Method:
     """A method ready to predict; `WeightsError` when the weights are damaged or do not fit."""
+    if weights.members:
+        members = [load_method(member) for member in weights.members]
+        return method_type(weights.method).composed_of(members)
     method = _build(weights.method, weights.region, weights.config["settings"])
     arrays = weights.verified_arrays()
     try:

@@ -48,6 +48,8 @@ class Method(ABC):
 
     name: ClassVar[str]
     settings_type: ClassVar[type[Settings]]
+    learns_from_unlabelled: ClassVar[bool] = False  # whether `unlabelled` means anything to it
+    unlabelled: Sequence[np.ndarray] = ()  # scans on `grid` that may hold anything; set before training
 
     def __init__(self, region: Region, settings: Settings) -> None:
         self.region, self.settings = region, settings
@@ -80,7 +82,21 @@ class Method(ABC):
         scans : sequence of (X, Y, Z) float ndarray in [0, 1]
             On `grid`; may live on disk.
         rng : numpy.random.Generator
+
+        Yields
+        ------
+        dict of str to float
+            `loss`, and others by name; a step that yields `checked` as well asks for a check on the
+            held-out scans.
         """
+
+    @property
+    def finished(self) -> bool:
+        """Whether training has come to its own end."""
+        return False
+
+    def draw_check(self, path: Path) -> None:  # noqa: B027 - most methods have nothing to show
+        """Write a PNG picture of the state of training, if there is one to write."""
 
     @abstractmethod
     def save_weights(self, path: Path) -> None:
@@ -97,6 +113,12 @@ class Method(ABC):
     def load_state(self, path: Path) -> None:
         """Read what `save_state` wrote."""
         self.load_weights(path)
+
+    @classmethod
+    def composed_of(cls, members: list[Method]) -> Method:
+        """A method made of trained ones; `WeightsError` for one that is not made of others."""
+        fix = "Name a folder that mood train wrote for it"
+        raise WeightsError(f"method '{cls.name}' is not composed of others", fix=fix)
 
     @property
     def grid(self) -> Grid:

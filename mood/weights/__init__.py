@@ -32,6 +32,7 @@ class WeightsFolder:
 
     path: Path
     config: dict[str, Any]
+    members: tuple[WeightsFolder, ...] = ()  # of a method that is composed of others with weights of their own
 
     @property
     def method(self) -> str:
@@ -52,24 +53,60 @@ class WeightsFolder:
         return path
 
 
-def find_weights(method: str, region: str, folder: Path | None = None) -> WeightsFolder:
+def find_weights(method: str, region: str, folder: Path | None = None, members: tuple[str, ...] = ()) -> WeightsFolder:
     """The weights to predict with.
+
+    Parameters
+    ----------
+    folder : pathlib.Path, optional
+        Where to look instead of the usual places.
+    members : tuple of str
+        Names of the methods that this one is composed of; without weights of its own it takes theirs,
+        from `folder` or the folders in it, or else from the usual places.
 
     Raises
     ------
     WeightsError
         When there are none, or they are for something else.
     """
-    if folder is not None:
+    if folder is not None and ((folder / CONFIG).is_file() or not members):
         return _expect(read_folder(folder), method, region)
-    placed = Path(os.environ.get("MOOD_RESTORE_DIR", "restore_dir")) / region
-    for candidate in [*_folders_in(placed), PACKAGED / f"{method}-{region}"]:
+    placed = folder or Path(os.environ.get("MOOD_RESTORE_DIR", "restore_dir")) / region
+    if found := _search(_folders_in(placed) + ([] if folder else [PACKAGED / f"{method}-{region}"]), method, region):
+        return found
+    if members:
+        return _composed(method, region, placed, [_find_member(name, region, folder) for name in members])
+    fix = f"Train them (mood train --method {method} --region {region}) and name the folder with --weights"
+    raise WeightsError(f"no trained weights for method '{method}' and region '{region}'", where=placed, fix=fix)
+
+
+def _find_member(name: str, region: str, folder: Path | None) -> WeightsFolder:
+    if folder is None:
+        return find_weights(name, region)
+    if found := _search(_folders_in(folder), name, region):
+        return found
+    fix = "Put the weights folder of each member into it"
+    raise WeightsError(f"no trained weights for method '{name}' and region '{region}'", where=folder, fix=fix)
+
+
+def _search(candidates: list[Path], method: str, region: str) -> WeightsFolder | None:
+    for candidate in candidates:
         if (candidate / CONFIG).is_file():
             found = read_folder(candidate)
             if (found.method, found.region) == (method, region):
                 return found
-    fix = f"Train them (mood train --method {method} --region {region}) and name the folder with --weights"
-    raise WeightsError(f"no trained weights for method '{method}' and region '{region}'", where=placed, fix=fix)
+    return None
+
+
+def _composed(method: str, region: str, path: Path, members: list[WeightsFolder]) -> WeightsFolder:
+    config = {
+        "method": method,
+        "region": region,
+        "settings": {},
+        "training": {},
+        "sha256": "+".join(member.config["sha256"] for member in members),
+    }
+    return WeightsFolder(path, config, tuple(members))
 
 
 def read_folder(folder: Path) -> WeightsFolder:

@@ -1,0 +1,17 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+console = Console()
+
+InputOption = Annotated[Path, typer.Option("-i", "--input", help="Folder of NAME.nii.gz scans.")]
+OutputOption = Annotated[Path, typer.Option("-o", "--output", help="Folder to write to.")]
+RegionOption = Annotated[str, typer.Option("-r", "--region", help="brain or abdom.")]
+MethodOption = Annotated[str, typer.Option("-m", "--method", envvar="MOOD_METHOD", help="The detector; see mood info.")]
+WeightsOption = Annotated[Path | None, typer.Option(help="Folder that mood train wrote; else those shipped.")]
