@@ -42,7 +42,8 @@ def prepare(output: Path | None = None) -> str:
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     backend = os.environ.get("KERAS_BACKEND") or _first_installed()
     os.environ["KERAS_BACKEND"] = backend
-    logging.getLogger("absl").setLevel(logging.ERROR)
+    for noisy in ("absl", "tensorflow"):  # the latter warns of each new shape of slices
+        logging.getLogger(noisy).setLevel(logging.ERROR)
     return backend
 
 
