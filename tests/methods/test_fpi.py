@@ -7,9 +7,11 @@ import pytest
 
 from mood.methods.fpi import Fpi
 from mood.regions import ABDOM, BRAIN
+from mood.runtime import seed_initial_weights
 
 
 def small(region, **changes) -> Fpi:
+    seed_initial_weights(0)
     defaults = Fpi.default_settings(region)
     changes = {"grid_shape": (32, 48, 16), "width": 1, "batch_size": 4} | changes
     return Fpi(region, replace(defaults, **changes))
@@ -80,7 +82,7 @@ def test_a_network_learns_where_the_patches_are(rng):
     scans = [np.full((32, 32, 16), level, np.float32) + rng.normal(0, 0.01, (32, 32, 16)).astype(np.float32)
              for level in (0.2, 0.8, 0.2, 0.8)]  # fmt: skip
     method = small(BRAIN, grid_shape=(32, 32, 16), batch_size=8)
-    for _ in range(12):
+    for _ in range(25):
         list(method.train_epoch(scans, rng))
     scan = scans[0].copy()
     scan[12:20, 12:20, :] = 0.8
