@@ -200,13 +200,8 @@ class _Run:
             self.progress.best_ap, self.progress.best_step = ap, self.progress.step
             self.method.save_weights(self.target / BEST_ARRAYS)
         self._tick()
-        row = (
-            self.progress.step,
-            self.progress.epoch,
-            self.progress.seconds,
-            np.mean(self.losses or [np.nan]),
-            ap,
-        )
+        at = self.progress
+        row = (at.step, at.epoch, at.seconds, np.mean(self.losses or [np.nan]), ap)
         _append_row(self.target / "log.csv", row)
         log.info("step %d: loss %.4f, AP on held-out synthetic outliers %.4f", row[0], row[3], ap)
         self.losses = []

@@ -33,3 +33,13 @@ def write(tmp_path):
         return path
 
     return write
+
+
+@pytest.fixture
+def healthy(write, rng) -> Path:
+    """A folder of five scans, each a block of texture, to train on."""
+    for i in range(5):
+        data = np.zeros((28, 24, 16), np.float32)
+        data[3:25, 4:20, 1:15] = rng.uniform(0.3, 0.9, (22, 16, 14))
+        path = write(data, f"s{i}.nii.gz", np.eye(4))
+    return path.parent

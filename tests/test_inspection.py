@@ -1,6 +1,5 @@
 import sys
 
-import numpy as np
 import pytest
 
 from mood import cli
@@ -11,15 +10,6 @@ from mood.train import Schedule, train
 from mood.weights import find_weights, read_folder
 
 SMALL = {"grid_shape": (32, 32, 16), "spacing_mm": (1.0, 1.0, 1.0), "width": 1, "batch_size": 8, "phase_steps": 3}
-
-
-@pytest.fixture
-def healthy(write, rng):
-    for i in range(4):
-        data = np.zeros((28, 24, 16), np.float32)
-        data[3:25, 4:20, 1:15] = rng.uniform(0.3, 0.9, (22, 16, 14))
-        path = write(data, f"s{i}.nii.gz", np.eye(4))
-    return path.parent
 
 
 def call(monkeypatch, *arguments):
@@ -33,7 +23,7 @@ def test_training_with_unlabelled_scans_and_a_panel_of_the_result(healthy, tmp_p
     folder = train(healthy, tmp_path / "w", "ascnet", BRAIN, SMALL, Schedule(epochs=1, held_out=1), unlabelled=healthy)
     assert read_folder(folder).method == "ascnet"
     assert list(folder.glob("check-*.png"))
-    assert len(list((folder / "unlabelled").glob("*.npy"))) == 4
+    assert len(list((folder / "unlabelled").glob("*.npy"))) == 5
     panel = tmp_path / "panel.png"
     options = ["-i", healthy, "-o", panel, "-r", "brain", "--weights", folder]
     assert call(monkeypatch, "inspect", *options, "--threshold", 0.7) == 0

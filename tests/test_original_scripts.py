@@ -31,15 +31,6 @@ def script(monkeypatch, capsys):
     return script
 
 
-@pytest.fixture
-def healthy(write, rng):
-    for i in range(4):
-        data = np.zeros((28, 24, 16), np.float32)
-        data[3:25, 4:20, 1:15] = rng.uniform(0.3, 0.9, (22, 16, 14))
-        path = write(data, f"s{i}.nii.gz", np.eye(4))
-    return path.parent
-
-
 def test_placed_weights_predict_and_are_scored(script, healthy, tmp_path, monkeypatch):
     train(healthy, tmp_path / "restore_dir" / "brain", "fpi", BRAIN, SMALL, Schedule(steps=1, held_out=1))
     scans = ((scan_name(path), load(path)) for path in find_scans(healthy))

@@ -15,15 +15,6 @@ from mood.weights import read_folder
 SMALL = {"grid_shape": (32, 32, 16), "spacing_mm": (1.0, 1.0, 1.0), "width": 1, "batch_size": 8}
 
 
-@pytest.fixture
-def healthy(write, rng):
-    for i in range(5):
-        data = np.zeros((28, 24, 16), np.float32)
-        data[3:25, 4:20, 1:15] = rng.uniform(0.3, 0.9, (22, 16, 14))
-        path = write(data, f"s{i}.nii.gz", np.eye(4))
-    return path.parent
-
-
 def run(healthy, target, **schedule):
     return train(healthy, target, "fpi", BRAIN, SMALL, Schedule(check_every=3, held_out=2, **schedule), "Toy data.")
 
