@@ -37,7 +37,7 @@ def conformed_scans(source: Path, cache: Path, method: Method, fewest: int = 2) 
             temporary.rename(kept)
         done.append(kept)
     if len(done) < fewest:
-        fix = "FPI mixes pairs of subjects: give at least two readable scans"
+        fix = f"Give at least {fewest} readable scan(s)"
         raise NoInputError(f"{len(done)} readable scan(s) to train on", where=source, fix=fix)
     return done
 

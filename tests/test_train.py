@@ -84,7 +84,7 @@ def test_bad_scans_are_left_out(healthy, tmp_path, caplog):
 
 
 def test_one_scan_is_too_few(write, scan, tmp_path):
-    with pytest.raises(NoInputError, match="at least two"):
+    with pytest.raises(NoInputError, match="at least 2"):
         run(write(scan).parent, tmp_path / "w", steps=1)
 
 

@@ -20,7 +20,6 @@ REGISTRY = {
     "atlas": "mood.methods.atlas:Atlas",
 }
 MEMBERS = {"ensemble": ("fpi", "ascnet")}  # methods that can take the trained weights of others
-DEFAULT_METHOD = "fpi"
 
 
 def known(name: str) -> str:
