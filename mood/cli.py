@@ -84,6 +84,7 @@ def train(
     held_out: Annotated[int, typer.Option(help="Scans kept from training for the checks.")] = 5,
     side: Annotated[int | None, typer.Option(help="Coarser grid: voxels along each axis.")] = None,
     setting: Annotated[list[str] | None, typer.Option("--set", help="NAME=VALUE of the method; repeatable.")] = None,
+    task: Annotated[str | None, typer.Option(help="What the method mix is taught to see: fpi,pii,...")] = None,
     seed: int = 0,
     note: Annotated[str, typer.Option(help="On the data and their licences, for the card.")] = "",
     unlabelled: Annotated[
@@ -95,6 +96,8 @@ def train(
 
     where = get_region(region)
     changes = _parse_settings(setting or [])
+    if task is not None:
+        changes["tasks"] = task.split(",")
     if side is not None:
         grid = where.grid.coarsened(side)
         changes = {"grid_shape": grid.shape, "spacing_mm": grid.spacing_mm} | changes

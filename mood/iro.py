@@ -67,6 +67,10 @@ class Levels:
         return tuple(p for p, s in zip(self.positions, self.scores, strict=True) if s in (0.0, 1.0))
 
     @property
+    def anomalous(self) -> tuple[float, ...]:
+        return tuple(p for p, s in zip(self.positions, self.scores, strict=True) if s == 1.0)
+
+    @property
     def kinds(self) -> tuple[float, ...]:
         return tuple(s for s in self.scores if s in (0.0, 1.0))
 
@@ -168,14 +172,17 @@ def levels_at(threshold: float, normal: float) -> Levels:
 
 
 def agree(before: Levels, after: Levels, extent: float) -> bool:
-    """Whether two checks in a row found the same peaks.
+    """Whether two checks in a row found the same anomalous peaks.
+
+    Normal ones may move: the grey levels of healthy tissue stay in motion long after the anomalous ones
+    have parted from them.
 
     Parameters
     ----------
     extent : float
         Range of Iro's grey levels, which the tolerated shift is a share of.
     """
-    if not (before.split and after.split) or before.kinds != after.kinds:
+    if not (before.split and after.split) or len(before.anomalous) != len(after.anomalous):
         return False
-    moved = np.abs(np.subtract(before.peaks, after.peaks))
+    moved = np.abs(np.subtract(before.anomalous, after.anomalous))
     return bool((moved <= STABLE_SHIFT * extent).all())

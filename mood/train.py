@@ -56,8 +56,9 @@ class Progress:
     epoch: int = 0  # the next to start
     step: int = 0
     seconds: float = 0.0
-    best_ap: float = -1.0
+    best_ap: float = -1.0  # on held-out outliers, of the checkpoint kept
     best_step: int = 0
+    best_settled: bool = False
 
 
 def train(
@@ -107,7 +108,7 @@ def train(
         method.unlabelled = unlabelled_scans(unlabelled, target / "unlabelled", method)
     scans = conformed_scans(source, target / "scans", method)
     held_out, training = hold_out(scans, schedule.held_out)
-    run = _Run(method, target, schedule, selection_cases(held_out, schedule.seed), on_step)
+    run = _Run(method, target, schedule, selection_cases(held_out, schedule.seed, method.trained_kinds), on_step)
     try:
         run.go([np.load(path, mmap_mode="r") for path in training])
     except TrainingError:
@@ -144,7 +145,7 @@ def new_method(name: str, region: Region, settings: dict[str, Any]) -> Method:
     if unknown := sorted(set(settings) - set(defaults.to_dict())):
         fix = f"Known ones: {', '.join(defaults.to_dict())}"
         raise UsageError(f"method '{name}' has no setting {', '.join(unknown)}", fix=fix)
-    return kind(region, dataclasses.replace(defaults, **settings))
+    return kind(region, kind.settings_type.from_dict(defaults.to_dict() | settings))
 
 
 @dataclass
@@ -196,8 +197,9 @@ class _Run:
     def _check(self) -> None:
         """Score the held-out outliers, log, and keep the weights when they are the best so far."""
         ap = selection_ap(self.method, self.cases)
-        if ap >= self.progress.best_ap:
-            self.progress.best_ap, self.progress.best_step = ap, self.progress.step
+        best, settled = self.progress, self.method.settled
+        if (settled, ap) >= (best.best_settled, best.best_ap):
+            best.best_ap, best.best_step, best.best_settled = ap, best.step, settled
             self.method.save_weights(self.target / BEST_ARRAYS)
         self._tick()
         at = self.progress

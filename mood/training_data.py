@@ -57,11 +57,14 @@ def hold_out(scans: list[Path], held_out: int) -> tuple[list[Path], list[Path]]:
     return [scans[i] for i in sorted(chosen)], [p for i, p in enumerate(scans) if i not in chosen]
 
 
-def selection_cases(held_out: list[Path], seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
-    """One outlier in each held-out scan, the kinds in turn: (scan, label) pairs."""
+def selection_cases(
+    held_out: list[Path], seed: int, trained_kinds: tuple[str, ...] = ()
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """One outlier in each held-out scan, the kinds that training holds nothing like in turn: (scan, label) pairs."""
     rng = np.random.default_rng([seed, 1])
+    kinds = [kind for kind in KINDS if kind not in trained_kinds]
     cases = []
-    for path, kind in zip(held_out, list(KINDS) * len(held_out), strict=False):
+    for path, kind in zip(held_out, kinds * len(held_out), strict=False):
         scan = np.load(path).astype(np.float32)
         cases.append(plant_outlier(scan, draw_outlier(kind, scan, rng)))
     return cases

@@ -17,6 +17,7 @@ REGISTRY = {
     "fpi": "mood.methods.fpi:Fpi",
     "ascnet": "mood.methods.ascnet:AscNet",
     "ensemble": "mood.methods.ensemble:Ensemble",
+    "mix": "mood.methods.mix:Mix",
     "atlas": "mood.methods.atlas:Atlas",
 }
 MEMBERS = {"ensemble": ("fpi", "ascnet")}  # methods that can take the trained weights of others

@@ -83,6 +83,11 @@ class AscNet(Method):
     def finished(self) -> bool:
         return self.rounds.finished
 
+    @property
+    def settled(self) -> bool:
+        """Iro has normal and anomalous peaks."""
+        return self.levels.split
+
     def score_volume(self, scan: np.ndarray) -> np.ndarray:
         slices = to_slices(finite(scan), self.settings.slice_axis)
         _, height, width = slices.shape

@@ -49,6 +49,7 @@ class Method(ABC):
     name: ClassVar[str]
     settings_type: ClassVar[type[Settings]]
     learns_from_unlabelled: ClassVar[bool] = False  # whether `unlabelled` means anything to it
+    trained_kinds: tuple[str, ...] = ()  # kinds of benchmark outliers that training holds something like
     unlabelled: Sequence[np.ndarray] = ()  # scans on `grid` that may hold anything; set before training
 
     def __init__(self, region: Region, settings: Settings) -> None:
@@ -94,6 +95,11 @@ class Method(ABC):
     def finished(self) -> bool:
         """Whether training has come to its own end."""
         return False
+
+    @property
+    def settled(self) -> bool:
+        """Whether weights of now are of the kind that training is after; any such beat those before."""
+        return True
 
     def draw_check(self, path: Path) -> None:  # noqa: B027 - most methods have nothing to show
         """Write a PNG picture of the state of training, if there is one to write."""

@@ -1,0 +1,118 @@
+"""Mix: FPI's idea with several self-supervised tasks, augmentation and a U-Net.
+
+A network learns to see, in healthy scans that were altered in a few places (`mood.synthesis.tasks`), which
+voxels were altered. Beside FPI's foreign cuboids there are Poisson-blended ones (Tan et al. 2021), irregular
+blobs of foreign tissue, and tissue that was moved, brightened, roughened or warped. Pairs are drawn among
+scans that look alike, so that a foreign patch is not told by its scanner. A slice is seen with its neighbours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from mood import runtime
+from mood.conform import content_box
+from mood.methods.atlas import fit_shape
+from mood.methods.base import Method, Settings, finite
+from mood.methods.patches import common_shape, most_alike, neighbourhoods, shuffled_batches, training_slices
+from mood.networks.unet import SIDE_MULTIPLE, build_unet
+from mood.prefetch import prefetched
+from mood.regions import Region
+from mood.slices import batches, filled_slices, pad_to_multiple, to_slices
+from mood.synthesis.tasks import TASKS, get_tasks
+
+PIXELS_AT_ONCE = 16 * 128 * 128  # at prediction
+LAST_RATE = 0.01  # of the learning rate, at the end of its decay
+
+
+@dataclass(frozen=True)
+class MixSettings(Settings):
+    """Chosen for training on two CPU cores within hours."""
+
+    tasks: tuple[str, ...] = tuple(TASKS)  # what a network is taught to see
+    width: int = 16  # filters of the U-Net's first level
+    reach: int = 2  # neighbouring slices on either side
+    momentum: float = 0.98  # of the running statistics
+    learning_rate: float = 1e-3  # Adam, at the start
+    decay_steps: int = 10_000  # until the learning rate has fallen to a hundredth, as a cosine
+    batch_size: int = 16  # slices
+
+
+class Mix(Method):
+    """A mix of self-supervised tasks."""
+
+    name = "mix"
+    settings_type = MixSettings
+    settings: MixSettings
+
+    def __init__(self, region: Region, settings: MixSettings) -> None:
+        super().__init__(region, settings)
+        self.tasks = get_tasks(settings.tasks)
+        self.trained_kinds = tuple(kind for task in self.tasks for kind in task.resembles)
+        self.network = build_unet(settings.width, 2 * settings.reach + 1, settings.momentum)
+
+    @classmethod
+    def default_settings(cls, region: Region) -> MixSettings:
+        grid = region.grid.coarsened(128)
+        return MixSettings(grid.shape, grid.spacing_mm, slice_axis=2)
+
+    def score_volume(self, scan: np.ndarray) -> np.ndarray:
+        scan = finite(scan)
+        scores = np.zeros(scan.shape, np.float32)
+        box = tuple(slice(a, b) for a, b in zip(*content_box(scan), strict=True))
+        slices, score_slices = (to_slices(part[box], self.settings.slice_axis) for part in (scan, scores))
+        if slices.size == 0:
+            return scores
+        height, width = slices.shape[1:]
+        padded = pad_to_multiple(slices, SIDE_MULTIPLE)
+        for batch in batches(filled_slices(slices), max(1, PIXELS_AT_ONCE // (height * width))):
+            images = neighbourhoods(padded, batch, self.settings.reach)
+            score_slices[batch] = np.asarray(self.network.predict_on_batch(images))[:, :height, :width, 0]
+        return scores
+
+    def train_epoch(self, scans: Sequence[np.ndarray], rng: np.random.Generator) -> Iterator[dict[str, float]]:
+        """Every scan is a host once and a partner once."""
+        if not self.network.compiled:
+            self._compile()
+        pairs = self._pairs(scans, rng)
+        slices = training_slices(pairs, self.tasks, self.settings.slice_axis, self.settings.reach, self.mirror, rng)
+        for images, labels in prefetched(shuffled_batches(slices, self.settings.batch_size, rng)):
+            yield {"loss": float(self.network.train_on_batch(images, labels))}
+
+    def _pairs(self, scans: Sequence[np.ndarray], rng: np.random.Generator) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Each scan once, with one that looks like it, cut to a common shape."""
+        shape, alike = common_shape(scans, SIDE_MULTIPLE), most_alike(scans)
+        for i in rng.permutation(len(scans)):
+            j = rng.choice(alike[i])
+            yield fit_shape(scans[i], shape), fit_shape(scans[j], shape)
+
+    @property
+    def mirror(self) -> bool:
+        """Whether a mirrored scan of this region could be a healthy one."""
+        return self.region.symmetric
+
+    def _compile(self) -> None:
+        settings = self.settings
+        rate = keras.optimizers.schedules.CosineDecay(settings.learning_rate, settings.decay_steps, LAST_RATE)
+        optimizer = keras.optimizers.Adam(rate)
+        self.network.compile(optimizer, "binary_crossentropy", jit_compile=runtime.jit_compile())
+        optimizer.build(self.network.trainable_variables)
+
+    def save_weights(self, path: Path) -> None:
+        bare = keras.Model(self.network.inputs, self.network.outputs, name=self.network.name)
+        bare.save_weights(path)
+
+    def load_weights(self, path: Path) -> None:
+        self.network.load_weights(path)
+
+    def save_state(self, path: Path) -> None:
+        self.network.save_weights(path)
+
+    def load_state(self, path: Path) -> None:
+        self._compile()
+        self.network.load_weights(path)
