@@ -20,7 +20,7 @@ from mood.conform import content_box
 from mood.methods.atlas import fit_shape
 from mood.methods.base import Method, Settings, finite
 from mood.methods.patches import common_shape, most_alike, neighbourhoods, shuffled_batches, training_slices
-from mood.networks.unet import SIDE_MULTIPLE, build_unet
+from mood.networks.unet import SIDE_MULTIPLE, build_unet, overlap_loss
 from mood.prefetch import prefetched
 from mood.regions import Region
 from mood.slices import batches, filled_slices, pad_to_multiple, to_slices
@@ -37,8 +37,8 @@ class MixSettings(Settings):
     tasks: tuple[str, ...] = tuple(TASKS)  # what a network is taught to see
     width: int = 16  # filters of the U-Net's first level
     reach: int = 2  # neighbouring slices on either side
-    momentum: float = 0.98  # of the running statistics
-    learning_rate: float = 1e-3  # Adam, at the start
+    momentum: float = 0.95  # of the running statistics
+    learning_rate: float = 3e-3  # Adam, at the start
     decay_steps: int = 10_000  # until the learning rate has fallen to a hundredth, as a cosine
     batch_size: int = 16  # slices
 
@@ -100,7 +100,7 @@ class Mix(Method):
         settings = self.settings
         rate = keras.optimizers.schedules.CosineDecay(settings.learning_rate, settings.decay_steps, LAST_RATE)
         optimizer = keras.optimizers.Adam(rate)
-        self.network.compile(optimizer, "binary_crossentropy", jit_compile=runtime.jit_compile())
+        self.network.compile(optimizer, overlap_loss, jit_compile=runtime.jit_compile())
         optimizer.build(self.network.trainable_variables)
 
     def save_weights(self, path: Path) -> None:

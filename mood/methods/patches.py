@@ -13,7 +13,7 @@ from mood.slices import filled_slices, to_slices
 from mood.synthesis.augmentation import draw_augmentation
 from mood.synthesis.tasks import Task, alter, draw_place
 
-PLACES = (4, 12)  # altered in a scan, upper end excluded
+PLACES = (6, 18)  # altered in a scan, upper end excluded
 SLICES = 32  # of a scan, each time it is used
 SCANS_AT_ONCE = 8  # whose slices are shuffled together
 MOST_PERCENT = 90  # of the scans show all their content to training
