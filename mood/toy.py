@@ -22,7 +22,7 @@ from mood.conform import to_unit_range
 from mood.errors import OutputError, UsageError
 from mood.regions import Grid, Region
 from mood.synthesis.brain import draw_brain
-from mood.synthesis.outliers import KINDS, draw_outlier, plant_outlier
+from mood.synthesis.outliers import ALL_KINDS, KINDS, draw_outlier, plant_outlier
 from mood.synthesis.torso import draw_torso, scan_torso
 from mood.volume import Volume, save_map
 
@@ -84,16 +84,16 @@ def make_cases(
     folder, region, rng
         As for `make_toy`.
     kinds : sequence of str
-        Which cases to make of each scan: keys of `mood.synthesis.outliers.KINDS`, or "healthy".
+        Which cases to make of each scan: keys of `mood.synthesis.outliers.ALL_KINDS`, or "healthy".
 
     Returns
     -------
     list of pathlib.Path
         `NAME_healthy.nii.gz`, `NAME_uniform_addition.nii.gz`, ... on each scan's own grid.
     """
-    unknown = [kind for kind in kinds if kind not in KINDS and kind != HEALTHY]
+    unknown = [kind for kind in kinds if kind not in ALL_KINDS and kind != HEALTHY]
     if unknown:
-        fix = f"Choose from: {', '.join((HEALTHY, *KINDS))}"
+        fix = f"Choose from: {', '.join((HEALTHY, *ALL_KINDS))}"
         raise UsageError(f"unknown kind of outlier '{unknown[0]}'", fix=fix)
     written = []
     for name, volume in scans:
