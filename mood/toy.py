@@ -118,6 +118,11 @@ def write_case(volume: Volume, name: str, kind: str, folder: Path, rng: Generato
     if kind != HEALTHY:
         x_mm, y_mm, z_mm = (float(mm) for mm in nib.affines.voxel_sizes(volume.affine))
         scan, label = plant_outlier(scan, draw_outlier(kind, scan, rng, spacing_mm=(x_mm, y_mm, z_mm)))
+    return write_sample(scan, label, volume, name, folder)
+
+
+def write_sample(scan: np.ndarray, label: np.ndarray, volume: Volume, name: str, folder: Path) -> Path:
+    """Write a scan and both its labels in the challenge's layout, with the header of `volume`."""
     path, pixel, sample = (folder / part / f"{name}.nii.gz" for part in ("toy", "toy_label/pixel", "toy_label/sample"))
     for file in (path, pixel, sample):
         _make_folder(file.parent)

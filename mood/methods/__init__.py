@@ -18,7 +18,10 @@ REGISTRY = {
     "ascnet": "mood.methods.ascnet:AscNet",
     "ensemble": "mood.methods.ensemble:Ensemble",
     "atlas": "mood.methods.atlas:Atlas",
+    "pca": "mood.methods.pca:Pca",
+    "autoencoder": "mood.methods.autoencoder:Autoencoder",
 }
+BASELINES = ("atlas", "pca", "autoencoder")  # what a method worth having must beat
 MEMBERS = {"ensemble": ("fpi", "ascnet")}  # methods that can take the trained weights of others
 
 
