@@ -56,8 +56,8 @@ class Plan:
     resamples: int  # of the bootstrap
 
 
-FULL = Plan(scans=None, repeats=3, training_scans=40, steps=600, resamples=400)
-QUICK = Plan(scans=2, repeats=1, training_scans=12, steps=60, resamples=100)
+FULL = Plan(scans=None, repeats=3, training_scans=40, steps=1000, resamples=400)
+QUICK = Plan(scans=2, repeats=1, training_scans=12, steps=120, resamples=100)
 
 
 def options() -> argparse.Namespace:

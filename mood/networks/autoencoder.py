@@ -24,7 +24,7 @@ def build_autoencoder(width: int, code: int) -> keras.Model:
     Returns
     -------
     keras.Model
-        (N, H, W, 1) to (N, H, W, 1) in [0, 1], H and W multiples of 16.
+        (N, H, W, 1) to (N, H, W, 1), H and W multiples of 16.
     """
     x = inputs = keras.Input((None, None, 1), name="slices")
     for level, multiple in enumerate(LEVELS):
@@ -33,10 +33,10 @@ def build_autoencoder(width: int, code: int) -> keras.Model:
     for level, multiple in reversed(list(enumerate(LEVELS))):
         x = _convolution(x, width * multiple, f"dec{level}")
         x = layers.UpSampling2D(2, name=f"dec{level}_up")(x)
-    outputs = layers.Conv2D(1, 3, padding="same", activation="sigmoid", dtype="float32", name="rebuilt")(x)
+    # Linear: a sigmoid learns the air first, saturates there and never comes back to the tissue.
+    outputs = layers.Conv2D(1, 3, padding="same", dtype="float32", name="rebuilt")(x)
     return keras.Model(inputs, outputs, name="autoencoder")
 
 
 def _convolution(x: keras.KerasTensor, filters: int, name: str, strides: int = 1) -> keras.KerasTensor:
-    x = layers.Conv2D(filters, 3, strides, padding="same", name=f"{name}_conv")(x)
-    return layers.LeakyReLU(0.1, name=f"{name}_relu")(x)
+    return layers.Conv2D(filters, 3, strides, padding="same", activation="elu", name=name)(x)
