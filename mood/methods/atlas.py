@@ -81,5 +81,5 @@ class Atlas(Method):
 
     def load_weights(self, path: Path) -> None:
         with h5py.File(path, "r") as file:
-            self.mean, self.deviation = (np.float32(file[name][()]) for name in ("mean", "deviation"))
+            self.mean, self.deviation = (file[name][()].astype(np.float32) for name in ("mean", "deviation"))
             self.extent = Extent(self.extent.centre, tuple(file["spread"][()].tolist()))

@@ -84,5 +84,5 @@ class Pca(Method):
 
     def load_weights(self, path: Path) -> None:
         with h5py.File(path, "r") as file:
-            self.mean, self.components = (np.float32(file[name][()]) for name in ("mean", "components"))
+            self.mean, self.components = (file[name][()].astype(np.float32) for name in ("mean", "components"))
             self.extent = Extent(self.extent.centre, tuple(file["spread"][()].tolist()))
