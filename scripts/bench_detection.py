@@ -20,7 +20,7 @@ import inspect
 import json
 import logging
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -56,7 +56,7 @@ class Plan:
     resamples: int  # of the bootstrap
 
 
-FULL = Plan(scans=None, repeats=3, training_scans=40, steps=1000, resamples=400)
+FULL = Plan(scans=None, repeats=2, training_scans=40, steps=1000, resamples=400)
 QUICK = Plan(scans=2, repeats=1, training_scans=12, steps=120, resamples=100)
 
 
@@ -70,7 +70,12 @@ def options() -> argparse.Namespace:
     parser.add_argument("--json", type=Path, help="write every figure here")
     parser.add_argument("--pictures", type=Path, help="write a PNG a group: slice, label and the map of each method")
     parser.add_argument("--predictions", type=Path, help="keep all cases and maps here, for mood evaluate")
-    parser.add_argument("--cache", type=Path, default=Path("runs/bench"), help="keeps the trained baselines")
+    parser.add_argument(
+        "--cache",
+        type=Path,
+        default=Path("runs/bench"),
+        help="keeps baselines; remove it after changing one",
+    )
     parser.add_argument("--scans", type=int, help="at most so many scans a group")
     parser.add_argument("--repeats", type=int, help="cases of each scan and kind")
     parser.add_argument("--resamples", type=int, help="bootstrap samples of each interval")
@@ -81,7 +86,7 @@ def options() -> argparse.Namespace:
 def planned(asked: argparse.Namespace) -> Plan:
     plan = QUICK if asked.quick else FULL
     given = {name: getattr(asked, name) for name in ("scans", "repeats", "resamples")}
-    return Plan(**{**plan.__dict__, **{name: value for name, value in given.items() if value is not None}})
+    return replace(plan, **{name: value for name, value in given.items() if value is not None})
 
 
 def methods_of(region: Region, entries: list[Entry], asked: argparse.Namespace, plan: Plan) -> dict[str, Method]:
@@ -165,7 +170,7 @@ def main() -> None:
     deciding = ((name, DECIDES[name]) for name in found if DECIDES[name] in found[name])
     region, group = next(deciding, (None, None))
     last = {"group": f"{region}, {group}"} | tables.verdict(found[region][group], default) if region else {}
-    about = {"quick": asked.quick, "seed": asked.seed, **plan.__dict__, "seconds": round(time.monotonic() - start)}
+    about = {"quick": asked.quick, "seed": asked.seed, **asdict(plan), "seconds": round(time.monotonic() - start)}
     if asked.json:
         asked.json.parent.mkdir(parents=True, exist_ok=True)
         asked.json.write_text(json.dumps(tables.to_json(found, about, last), indent=1) + "\n", encoding="utf-8")

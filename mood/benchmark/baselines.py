@@ -49,7 +49,8 @@ def trained_baseline(name: str, region: Region, entries: Sequence[Entry], steps:
     """
     schedule = Schedule(epochs=steps, steps=steps, check_every=steps, held_out=0) if name == "autoencoder" else None
     settings = method_type(name).default_settings(region).to_dict()
-    key = json.dumps([settings, steps if schedule else 1, [entry.path.name for entry in entries]])
+    scans = [(str(entry.path.resolve()), entry.path.stat().st_size) for entry in entries]
+    key = json.dumps([settings, steps if schedule else 1, scans])
     folder = cache / f"{name}-{region.name}-{hashlib.sha256(key.encode()).hexdigest()[:12]}"
     if not (folder / CONFIG).is_file():
         log.info("training %s, %s on %d scans", name, region.name, len(entries))
