@@ -52,13 +52,13 @@ def save_maps(rows: dict[str, dict[str, np.ndarray]], path: Path) -> None:
     tops = {name: max(float(np.quantile(row[name], 0.999)) for row in rows.values()) for name in columns}
     figure = _figure(1.6 * len(columns), 1.7 * len(rows) + 0.2)
     grid = figure.subplots(len(rows), len(columns), squeeze=False)
-    for axes, (title, row) in zip(grid, rows.items(), strict=True):
+    for number, (axes, (title, row)) in enumerate(zip(grid, rows.items(), strict=True)):
         for each, name in zip(axes, columns, strict=True):
             plain = name in ("scan", "label")
             top = 1.0 if plain else max(tops[name], 1e-6)
             each.imshow(row[name].T, cmap="gray" if plain else "inferno", vmin=0, vmax=top, origin="lower")
             each.set(xticks=[], yticks=[])
-            each.set_title(name if axes is grid[0] else "", fontsize=9)
+            each.set_title("" if number else name, fontsize=9)
         axes[0].set_ylabel(title, fontsize=8)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=100)

@@ -16,7 +16,6 @@ from mood.metrics import ValueCounts, auroc, average_precision, best_dice, count
 from mood.results import Estimate
 from mood.toy import HEALTHY
 
-METRICS = {"average_precision": average_precision, "auroc": auroc}
 RESAMPLES_AT_ONCE = 20  # 2.5 MB a kind
 LEVEL = (0.025, 0.975)
 
@@ -111,15 +110,20 @@ def _figures(
     pixel: ValueCounts, sample: ValueCounts, strata: np.ndarray, kinds: Sequence[str], weights: np.ndarray
 ) -> Iterator[np.ndarray]:
     """Pixel AP and AUROC, sample AP and AUROC of each kind, then of all, then the two means; (R,) each."""
-    pools = [[counts for counts in _pools(which, strata, kinds, weights)] for which in (pixel, sample)]
+    pools = [list(_pools(which, strata, kinds, weights)) for which in (pixel, sample)]
     aps, aurocs = [], []
     for pixel_pool, sample_pool in zip(*pools, strict=True):
-        figures = [metric(pool) for pool in (pixel_pool, sample_pool) for metric in METRICS.values()]
+        figures = [average_precision(pixel_pool), auroc(pixel_pool), _sample_ap(sample_pool), auroc(sample_pool)]
         aps.append(figures[0])
         aurocs.append(figures[3])
         yield from figures
     yield np.mean(aps[:-1], axis=0)
     yield np.mean(aurocs[:-1], axis=0)
+
+
+def _sample_ap(pool: ValueCounts) -> np.ndarray:
+    """NaN where no case is healthy: any order of the scores would reach 1 there."""
+    return np.where(pool.negatives.sum(axis=-1) > 0, average_precision(pool), np.nan)
 
 
 def _pools(counts: ValueCounts, strata: np.ndarray, kinds: Sequence[str], weights: np.ndarray) -> Iterator[ValueCounts]:

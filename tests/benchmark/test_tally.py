@@ -64,10 +64,10 @@ def test_intervals_hold_the_estimate_and_a_seed_repeats_them():
     assert first.mean_pixel_ap.low < first.mean_pixel_ap.value < first.mean_pixel_ap.high
 
 
-def test_lesions_without_healthy_cases_have_no_sample_auroc():
+def test_lesions_without_healthy_cases_have_no_sample_scores():
     lesions = [("lesion", *case[1:]) for case in drawn_cases() if case[0] != "healthy"]
     summary = summarise(tallied(lesions), ["lesion"], np.random.default_rng(0), resamples=10)
-    assert np.isnan(summary.mean_sample_auroc.value)
+    assert np.isnan([summary.mean_sample_auroc.value, summary.pooled.sample_ap.value]).all()
     assert 0 < summary.mean_pixel_ap.value < 1
 
 
