@@ -38,7 +38,7 @@ from mood.pairs import (
     read_score_map,
 )
 from mood.results import Estimate, Evaluation, Scores, render_kinds, render_table, save_evaluations
-from mood.synthesis.outliers import KINDS
+from mood.synthesis.outliers import ALL_KINDS
 
 __all__ = ["Evaluation", "evaluate_folder", "render_kinds", "render_table", "save_evaluations"]
 
@@ -173,7 +173,7 @@ def _score_all(
     overall = _scores(counts, rng, resamples)
     healthy = np.array([pair.name.endswith(f"_{HEALTHY}") for pair in pairs])
     kinds = {}
-    for kind in KINDS:
+    for kind in ALL_KINDS:
         chosen = np.array([pair.name.endswith(f"_{kind}") for pair in pairs])
         if chosen.any():
             chosen |= healthy & with_healthy

@@ -86,7 +86,7 @@ class Evaluation:
         if self.objects is not None:
             ratios = {name: getattr(self.objects, name) for name in ("precision", "recall", "f1")}
             content["objects"] |= ratios
-        return _without_nan(content)
+        return without_nan(content)
 
 
 def render_table(evaluations: dict[str, Evaluation]) -> Table:
@@ -156,10 +156,10 @@ def save_evaluations(evaluations: dict[str, Evaluation], path: Path) -> None:
         raise OutputError(f"the result cannot be written ({error.strerror})", where=path, fix=fix) from error
 
 
-def _without_nan(content: Any) -> Any:
+def without_nan(content: Any) -> Any:
     """The same nested dicts and sequences with None for NaN, which JSON does not know."""
     if isinstance(content, dict):
-        return {key: _without_nan(value) for key, value in content.items()}
+        return {key: without_nan(value) for key, value in content.items()}
     if isinstance(content, list | tuple):
-        return [_without_nan(value) for value in content]
+        return [without_nan(value) for value in content]
     return None if isinstance(content, float) and math.isnan(content) else content

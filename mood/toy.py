@@ -22,7 +22,7 @@ from mood.conform import to_unit_range
 from mood.errors import OutputError, UsageError
 from mood.regions import Grid, Region
 from mood.synthesis.brain import draw_brain
-from mood.synthesis.outliers import KINDS, draw_outlier, plant_outlier
+from mood.synthesis.outliers import ALL_KINDS, KINDS, draw_outlier, plant_outlier
 from mood.synthesis.torso import draw_torso, scan_torso
 from mood.volume import Volume, save_map
 
@@ -84,16 +84,16 @@ def make_cases(
     folder, region, rng
         As for `make_toy`.
     kinds : sequence of str
-        Which cases to make of each scan: keys of `mood.synthesis.outliers.KINDS`, or "healthy".
+        Which cases to make of each scan: keys of `mood.synthesis.outliers.ALL_KINDS`, or "healthy".
 
     Returns
     -------
     list of pathlib.Path
         `NAME_healthy.nii.gz`, `NAME_uniform_addition.nii.gz`, ... on each scan's own grid.
     """
-    unknown = [kind for kind in kinds if kind not in KINDS and kind != HEALTHY]
+    unknown = [kind for kind in kinds if kind not in ALL_KINDS and kind != HEALTHY]
     if unknown:
-        fix = f"Choose from: {', '.join((HEALTHY, *KINDS))}"
+        fix = f"Choose from: {', '.join((HEALTHY, *ALL_KINDS))}"
         raise UsageError(f"unknown kind of outlier '{unknown[0]}'", fix=fix)
     written = []
     for name, volume in scans:
@@ -118,6 +118,11 @@ def write_case(volume: Volume, name: str, kind: str, folder: Path, rng: Generato
     if kind != HEALTHY:
         x_mm, y_mm, z_mm = (float(mm) for mm in nib.affines.voxel_sizes(volume.affine))
         scan, label = plant_outlier(scan, draw_outlier(kind, scan, rng, spacing_mm=(x_mm, y_mm, z_mm)))
+    return write_sample(scan, label, volume, name, folder)
+
+
+def write_sample(scan: np.ndarray, label: np.ndarray, volume: Volume, name: str, folder: Path) -> Path:
+    """Write a scan and both its labels in the challenge's layout, with the header of `volume`."""
     path, pixel, sample = (folder / part / f"{name}.nii.gz" for part in ("toy", "toy_label/pixel", "toy_label/sample"))
     for file in (path, pixel, sample):
         _make_folder(file.parent)

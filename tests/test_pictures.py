@@ -2,7 +2,7 @@ import numpy as np
 from matplotlib import image
 
 from mood.iro import Levels, distance_levels, measure
-from mood.pictures import save_histogram, save_images, save_panel
+from mood.pictures import save_histogram, save_images, save_maps, save_panel
 
 
 def test_images_are_scaled_by_the_constants_given(tmp_path):
@@ -21,3 +21,14 @@ def test_histograms_and_panels_are_drawn_with_and_without_peaks(tmp_path, rng):
     stacks = {name: rng.random((2, 8, 6)) for name in ("input", "Iro")}
     save_panel(stacks, histogram, distance_levels(0.4), tmp_path / "panel.png")
     assert image.imread(tmp_path / "panel.png").std() > 0.1
+
+
+def test_maps_of_one_method_share_a_scale_over_the_rows(tmp_path):
+    rows = {
+        str(top): {"scan": np.full((8, 6), 0.5), "label": np.eye(8, 6), "m": np.full((8, 6), top)} for top in (1, 9)
+    }
+    save_maps(rows, tmp_path / "new" / "maps.png")
+    picture = image.imread(tmp_path / "new" / "maps.png")[..., :3].sum(axis=-1)
+    height, width = picture.shape
+    faint, strong = (picture[int(height * share), int(width * 0.85)] for share in (0.3, 0.75))
+    assert faint < 0.5 * strong

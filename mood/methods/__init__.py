@@ -19,7 +19,10 @@ REGISTRY = {
     "ensemble": "mood.methods.ensemble:Ensemble",
     "mix": "mood.methods.mix:Mix",
     "atlas": "mood.methods.atlas:Atlas",
+    "pca": "mood.methods.pca:Pca",
+    "autoencoder": "mood.methods.autoencoder:Autoencoder",
 }
+BASELINES = ("atlas", "pca", "autoencoder")  # what a method worth having must beat
 MEMBERS = {"ensemble": ("fpi", "ascnet")}  # methods that can take the trained weights of others
 
 

@@ -1,4 +1,4 @@
-"""What happens inside the sphere of a benchmark outlier: five changes, each drawn and applied apart.
+"""What happens inside the sphere of a benchmark outlier: the paper's five changes, each drawn and applied apart.
 
 `draw` chooses a change's parameters at random, `apply` computes the sphere's new intensities from them.
 """
@@ -48,6 +48,7 @@ class Change(ABC):
     """What happens to the content of a sphere."""
 
     radius_share: ClassVar[tuple[float, float]]  # smallest and largest radius as a share of the side
+    visible_share: ClassVar[float] = 1.0  # of the radius, within which the change can be seen and is labelled
 
     @classmethod
     @abstractmethod

@@ -1,6 +1,7 @@
-"""The five benchmark outliers of the FPI paper: one altered sphere in a healthy scan, and its label.
+"""Benchmark outliers: one altered sphere in a healthy scan, and its label.
 
-They measure a method and never train one (Tan et al. 2020, arXiv 2011.04197, the authors' notebook).
+`KINDS` are the five of the FPI paper (Tan et al. 2020, arXiv 2011.04197, the authors' notebook),
+`HARDER_KINDS` three that resemble disease. They measure a method and never train one.
 `draw_outlier` decides everything at random, `plant_outlier` only carries it out:
 
     outlier = draw_outlier("sink_source", scan, np.random.default_rng(0))
@@ -15,6 +16,8 @@ Where the paper leaves a choice:
   sphere; air that stays air shows nothing, and no method could be right about it.
 - The intensity range runs from the scan's minimum to the 99th percentile of its tissue, so that one
   bright voxel (an implant, a vessel) does not decide how visible an outlier is.
+- Where a change fades out towards the surface (the harder kinds), the label ends where it can hardly be
+  seen any more, at the change's `visible_share` of the radius.
 - An offset whose drawn sign would push the sphere's mean out of [0, 1] takes the other sign.
 """
 
@@ -26,6 +29,11 @@ import numpy as np
 
 from mood.errors import ScanError, UsageError
 from mood.synthesis.changes import KINDS, Change, Sphere
+from mood.synthesis.disease import HARDER_KINDS
+
+__all__ = ["ALL_KINDS", "HARDER_KINDS", "KINDS", "Outlier", "draw_centre", "draw_outlier", "plant_outlier"]
+
+ALL_KINDS = KINDS | HARDER_KINDS
 
 
 @dataclass(frozen=True)
@@ -49,7 +57,7 @@ def draw_outlier(
     Parameters
     ----------
     kind : str
-        A key of `KINDS`.
+        A key of `ALL_KINDS`.
     scan : (X, Y, Z) float32 ndarray in [0, 1]
     rng : numpy.random.Generator
     side : float, optional
@@ -65,13 +73,13 @@ def draw_outlier(
     ScanError
         When nothing in the scan is above 0.
     """
-    if kind not in KINDS:
-        raise UsageError(f"unknown kind of outlier '{kind}'", fix=f"Choose from: {', '.join(KINDS)}")
+    if kind not in ALL_KINDS:
+        raise UsageError(f"unknown kind of outlier '{kind}'", fix=f"Choose from: {', '.join(ALL_KINDS)}")
     extent = max(n * mm for n, mm in zip(scan.shape, spacing_mm, strict=True)) if side is None else side
     sides = extent / np.array(spacing_mm)
-    x, y, z = (float(r) for r in rng.uniform(*KINDS[kind].radius_share) * sides)
+    x, y, z = (float(r) for r in rng.uniform(*ALL_KINDS[kind].radius_share) * sides)
     sphere = Sphere(draw_centre(scan, rng), (x, y, z))
-    return Outlier(kind, sphere, KINDS[kind].draw(scan, sphere, sides, rng))
+    return Outlier(kind, sphere, ALL_KINDS[kind].draw(scan, sphere, sides, rng))
 
 
 def plant_outlier(scan: np.ndarray, outlier: Outlier) -> tuple[np.ndarray, np.ndarray]:
@@ -87,13 +95,14 @@ def plant_outlier(scan: np.ndarray, outlier: Outlier) -> tuple[np.ndarray, np.nd
     planted : (X, Y, Z) float32 ndarray in [0, 1]
         Equal to `scan` outside the sphere.
     label : (X, Y, Z) uint8 ndarray
-        1 where the sphere holds tissue or has changed the scan.
+        1 where the sphere, as far as the change is visible, holds tissue or has changed the scan.
     """
     planted, label = scan.astype(np.float32), np.zeros_like(scan, dtype=np.uint8)
     voxels = outlier.sphere.voxels(scan.shape)
     before, at = planted[tuple(voxels)], tuple(voxels)
     after = np.clip(outlier.change.apply(planted, outlier.sphere, voxels), 0.0, 1.0).astype(np.float32)
-    planted[at], label[at] = after, (before > 0) | (after != before)
+    visible = outlier.sphere.distance(voxels) < outlier.change.visible_share
+    planted[at], label[at] = after, visible & ((before > 0) | (after != before))
     return planted, label
 
 

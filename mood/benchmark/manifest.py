@@ -1,0 +1,86 @@
+"""The table of a data folder, MANIFEST.csv: one row a file, and what the file may be used for.
+
+file,use,shape,spacing_mm,source,licence
+brain/healthy/a.nii.gz,train,160x190x140,1x1x1,...
+"""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from mood.errors import NoInputError
+from mood.regions import REGIONS
+from mood.volume import SUFFIXES, scan_name
+
+MANIFEST = "MANIFEST.csv"
+TRAIN, VALIDATION, OTHER_SITES, LESION = "train", "validation", "validation only (other sites)", "lesion check"
+FINE_MM = 1.5  # voxels below this along every axis make the group of 1 mm
+LESIONS = "lesions"
+GROUPS = {"brain": ("1 mm", "2 mm", "other sites", LESIONS), "abdom": ("slabs",)}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One scan of the data folder."""
+
+    path: Path
+    region: str
+    use: str
+    spacing_mm: tuple[float, ...]
+
+    @property
+    def name(self) -> str:
+        return scan_name(self.path)
+
+    @property
+    def group(self) -> str | None:
+        """The group it is measured in; None for a scan to train on."""
+        if self.use == LESION:
+            return LESIONS
+        if self.use == OTHER_SITES:
+            return "other sites"
+        if self.use != VALIDATION:
+            return None
+        if self.region == "abdom":
+            return "slabs"
+        return "1 mm" if max(self.spacing_mm) < FINE_MM else "2 mm"
+
+
+def read_manifest(folder: Path) -> list[Entry]:
+    """The scans that the folder's table lists; label files and what is no scan are left out.
+
+    Raises
+    ------
+    NoInputError
+        When there is no table, or it lacks a column.
+    """
+    table = folder / MANIFEST
+    try:
+        with table.open(newline="", encoding="utf-8") as file:
+            rows = [(row["file"], row["use"], row["spacing_mm"]) for row in csv.DictReader(file)]
+    except OSError as error:
+        fix = f"Name a folder with a {MANIFEST} in it"
+        raise NoInputError(f"the table cannot be read ({error.strerror})", where=table, fix=fix) from error
+    except KeyError as error:
+        raise NoInputError(f"the table has no column {error}", where=table, fix="Add it") from error
+    return [_entry(folder, *row) for row in rows if _is_scan(row[0])]
+
+
+def chosen(entries: list[Entry], count: int | None) -> list[Entry]:
+    """At most `count` of the entries, spread evenly over their order, and so over the sites."""
+    if count is None or count >= len(entries):
+        return entries
+    return [entries[int(i)] for i in np.linspace(0, len(entries) - 1, count + 2)[1:-1].round()]
+
+
+def _is_scan(file: str) -> bool:
+    region = Path(file).parts[0] if Path(file).parts else ""
+    return region in REGIONS and file.endswith(SUFFIXES) and not scan_name(Path(file)).endswith("_label")
+
+
+def _entry(folder: Path, file: str, use: str, spacing: str) -> Entry:
+    return Entry(folder / file, Path(file).parts[0], use, tuple(float(mm) for mm in spacing.split("x") if mm))

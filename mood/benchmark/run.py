@@ -1,0 +1,97 @@
+"""The loop over cases and methods: every case is scored by every method in memory, counted and let go."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import numpy as np
+
+from mood.benchmark.cases import Case
+from mood.benchmark.tally import Tally
+from mood.conform import Placement, conform
+from mood.methods import Method
+from mood.pictures import save_maps
+from mood.regions import Grid
+from mood.toy import write_sample
+from mood.volume import save_map, save_score
+
+Observer = Callable[[Case, str, np.ndarray, float], None]
+FIRST = "_0_"  # in the name of a case: the first repeat
+
+
+def measure(methods: dict[str, Method], cases: Iterable[Case], observers: Iterable[Observer] = ()) -> dict[str, Tally]:
+    """Score every case with every method.
+
+    Parameters
+    ----------
+    observers : iterable of callable
+        Called with each case, the method's name, the map on the scan's own voxels and the sample score.
+    """
+    tallies, observers = {name: Tally() for name in methods}, list(observers)
+    for case in cases:
+        conformed: dict[Grid, tuple[np.ndarray, Placement]] = {}
+        for name, method in methods.items():
+            score_map, sample_score = score_case(case, method, conformed)
+            tallies[name].add(case.kind, score_map, case.label, sample_score)
+            for observe in observers:
+                observe(case, name, score_map, sample_score)
+    return tallies
+
+
+def score_case(
+    case: Case, method: Method, conformed: dict[Grid, tuple[np.ndarray, Placement]]
+) -> tuple[np.ndarray, float]:
+    """As `mood.predict.score_scan`, a scan conformed once for all methods on one grid."""
+    if method.grid not in conformed:
+        conformed[method.grid] = conform(case.volume, method.region, method.grid)
+    data, placement = conformed[method.grid]
+    score_map = method.score_volume(data)
+    return placement.restore(score_map), method.sample_score(score_map)
+
+
+class Gallery:
+    """Keeps one slice of each kind of case of the group's first scan, or of each lesion, for a picture."""
+
+    def __init__(self, lesions: bool = False) -> None:
+        self.lesions = lesions
+        self.rows: dict[str, dict[str, np.ndarray]] = {}
+        self.scan: Path | None = None
+
+    def __call__(self, case: Case, name: str, score_map: np.ndarray, sample_score: float) -> None:
+        self.scan = self.scan or case.volume.path
+        shown = self.lesions or (case.volume.path == self.scan and FIRST in case.name)
+        if not shown or not case.label.any():
+            return
+        # Axial in both regions: the view that radiologists know, and slabs show most there.
+        level = int(case.label.sum(axis=(0, 1)).argmax())
+        title = case.name if self.lesions else case.kind.replace("_", " ")
+        images = {"scan": case.volume.data, "label": case.label, name: score_map}
+        row = self.rows.setdefault(title, {})
+        row.update({key: np.array(image[:, :, level], np.float32) for key, image in images.items()})
+
+    def save(self, path: Path) -> None:
+        """Write the picture; nothing when nothing was kept."""
+        if self.rows:
+            save_maps(self.rows, path)
+
+
+class Keeper:
+    """Writes cases and predictions as files, so that `mood evaluate` can count them again.
+
+    FOLDER/toy and FOLDER/toy_label as in the challenge, predictions in FOLDER/METHOD.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.written: Case | None = None
+
+    def __call__(self, case: Case, name: str, score_map: np.ndarray, sample_score: float) -> None:
+        volume = case.volume
+        if case is not self.written:
+            write_sample(volume.data, case.label, volume, case.name, self.folder)
+            self.written = case
+        target = self.folder / name
+        target.mkdir(parents=True, exist_ok=True)
+        save_map(score_map, volume.header, volume.affine, target / f"{case.name}.nii.gz")
+        save_score(sample_score, target / f"{case.name}.nii.gz.txt")

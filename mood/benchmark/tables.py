@@ -1,0 +1,114 @@
+"""What the benchmark found: tables for people, the verdict in one line for programs."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict
+from typing import Any
+
+from rich import box
+from rich.table import Table
+
+from mood.benchmark.tally import Summary
+from mood.methods import BASELINES
+from mood.results import UNDEFINED, without_nan
+
+PUBLISHED, HARDER = "published", "harder"  # sets of kinds
+Group = dict[str, dict[str, Summary]]  # set of kinds, method
+
+CAPTION = (
+    "mean AP: pixel AP of each kind (its cases and the healthy ones pooled), then the mean over kinds. "
+    "pixel AP, AUROC, Dice: all cases pooled, the challenge's way. Brackets: 95 % bootstrap interval over cases."
+)
+
+
+def render_group(title: str, group: Group) -> Table:
+    """The methods side by side on one group of scans, a section for each set of kinds."""
+    columns = ("mean AP", "pixel AP", "AUROC", "best Dice", "sample AP", "sample AUROC")
+    table = _table(title, "kinds", "method", *columns, caption=CAPTION)
+    for kinds, methods in group.items():
+        for method, summary in methods.items():
+            pooled = summary.pooled
+            cells = (summary.mean_pixel_ap, pooled.pixel_ap, pooled.pixel_auroc)
+            dice = UNDEFINED if math.isnan(summary.dice) else f"{summary.dice:.3f}"
+            samples = (pooled.sample_ap, summary.mean_sample_auroc)
+            table.add_row(kinds, method, *map(str, cells), dice, *map(str, samples))
+        table.add_section()
+    return table
+
+
+def render_kinds(title: str, group: Group) -> Table:
+    """Pixel AP of each kind of outlier, a column a method."""
+    methods = list(dict.fromkeys(method for summaries in group.values() for method in summaries))
+    table = _table(f"{title}: pixel AP of each kind", "kind of outlier", *methods, caption="")
+    for summaries in group.values():
+        for kind in dict.fromkeys(kind for summary in summaries.values() for kind in summary.kinds):
+            table.add_row(kind, *(str(summaries[method].kinds[kind].pixel_ap) for method in methods))
+        table.add_section()
+    return table
+
+
+def describe(title: str, scans: int, group: Group) -> str:
+    """The title of a group's table: what was measured, and the AP that guessing reaches."""
+    shares = [f"{next(iter(s.values())).anomalous_share:.2%} ({name})" for name, s in group.items()]
+    cases = sum(next(iter(s.values())).pooled.cases for s in group.values())
+    return f"{title}: {scans} scans, {cases} cases; AP of chance {', '.join(shares)}"
+
+
+def verdict(group: Group, default: str) -> dict[str, Any]:
+    """The default method against the baselines on one group.
+
+    Returns
+    -------
+    dict
+        `mean_pixel_ap`, `mean_sample_auroc` and `harder_mean_pixel_ap` of the default method,
+        `best_baseline` and its `best_baseline_pixel_ap`, and on how many of `kinds` (and of `all_kinds`)
+        the default method's pixel AP is above that of every baseline. None where something was not measured.
+    """
+    published, harder = group[PUBLISHED], group.get(HARDER, {})
+    baselines = {name: published[name].mean_pixel_ap.value for name in BASELINES if name in published}
+    best = max(baselines, key=lambda name: baselines[name], default=None)
+    mine = published.get(default)
+    won, kinds = _kinds_won(published, default), len(next(iter(published.values())).kinds)
+    harder_kinds = len(next(iter(harder.values())).kinds) if harder else 0
+    return without_nan(
+        {
+            "default_method": default,
+            "mean_pixel_ap": mine.mean_pixel_ap.value if mine else None,
+            "mean_sample_auroc": mine.mean_sample_auroc.value if mine else None,
+            "harder_mean_pixel_ap": harder[default].mean_pixel_ap.value if default in harder else None,
+            "best_baseline": best,
+            "best_baseline_pixel_ap": baselines[best] if best else None,
+            "kinds_above_every_baseline": won,
+            "kinds": kinds,
+            "all_kinds_above_every_baseline": won + _kinds_won(harder, default),
+            "all_kinds": kinds + harder_kinds,
+        }
+    )
+
+
+def to_json(groups: dict[str, dict[str, Group]], about: dict[str, Any], last: dict[str, Any]) -> dict[str, Any]:
+    """Everything as plain values: region, group, set of kinds, method, figures."""
+    results = {
+        region: {
+            name: {kinds: {method: asdict(s) for method, s in methods.items()} for kinds, methods in group.items()}
+            for name, group in named.items()
+        }
+        for region, named in groups.items()
+    }
+    return without_nan({"about": about, "results": results, "verdict": last})
+
+
+def _kinds_won(summaries: dict[str, Summary], default: str) -> int:
+    rivals = [summaries[name] for name in BASELINES if name in summaries]
+    if default not in summaries or not rivals:
+        return 0
+    mine = summaries[default].kinds
+    return sum(all(mine[k].pixel_ap.value > rival.kinds[k].pixel_ap.value for rival in rivals) for k in mine)
+
+
+def _table(title: str, *headings: str, caption: str) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", caption=caption, caption_justify="left")
+    for heading in headings:
+        table.add_column(heading, no_wrap=True)
+    return table

@@ -1,0 +1,96 @@
+"""Autoencoder: what of a slice a network that was trained on healthy slices cannot rebuild. A baseline.
+
+The map is the absolute difference between a slice and its reconstruction; slices without content score 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from mood import runtime
+from mood.methods.base import Method, Settings, finite
+from mood.networks.autoencoder import SIDE_MULTIPLE, build_autoencoder
+from mood.regions import Region
+from mood.slices import batches, filled_slices, pad_to_multiple, to_slices
+
+SLICES_AT_ONCE = 32  # at prediction; every batch has as many, so that a network is compiled once a slice size
+
+
+@dataclass(frozen=True)
+class AutoencoderSettings(Settings):
+    """The grid, the network and its training."""
+
+    width: int = 16  # filters of the first level
+    code: int = 8  # channels at a sixteenth of the sides: what a slice has to pass through
+    learning_rate: float = 2e-3  # Adam
+    batch_size: int = 16  # slices
+
+
+class Autoencoder(Method):
+    """The residual of a convolutional autoencoder, slice by slice."""
+
+    name = "autoencoder"
+    settings_type = AutoencoderSettings
+    settings: AutoencoderSettings
+
+    def __init__(self, region: Region, settings: AutoencoderSettings) -> None:
+        super().__init__(region, settings)
+        self.network = build_autoencoder(settings.width, settings.code)
+
+    @classmethod
+    def default_settings(cls, region: Region) -> AutoencoderSettings:
+        grid = region.grid.coarsened(96)
+        # Axial in both regions: coronal slices of a slab would be little but padding.
+        return AutoencoderSettings(grid.shape, grid.spacing_mm, slice_axis=2)
+
+    def score_volume(self, scan: np.ndarray) -> np.ndarray:
+        slices = to_slices(finite(scan), self.settings.slice_axis)
+        scores = np.zeros(scan.shape, np.float32)
+        score_slices = to_slices(scores, self.settings.slice_axis)
+        for batch in batches(filled_slices(slices), SLICES_AT_ONCE):
+            rebuilt = self._rebuilt(slices[batch])
+            score_slices[batch] = np.clip(np.abs(slices[batch] - rebuilt), 0.0, 1.0)
+        return scores
+
+    def _rebuilt(self, slices: np.ndarray) -> np.ndarray:
+        """(N, H, W) to (N, H, W), N up to `SLICES_AT_ONCE`."""
+        count, height, width = slices.shape
+        padded = pad_to_multiple(slices, SIDE_MULTIPLE)
+        padded = np.pad(padded, ((0, SLICES_AT_ONCE - count), (0, 0), (0, 0)))
+        return np.asarray(self.network.predict_on_batch(padded[..., None]))[:count, :height, :width, 0]
+
+    def train_epoch(self, scans: Sequence[np.ndarray], rng: np.random.Generator) -> Iterator[dict[str, float]]:
+        """A step for each batch of filled slices of each scan, scans and slices in random order."""
+        if not self.network.compiled:
+            self._compile()
+        for index in rng.permutation(len(scans)):
+            slices = to_slices(np.asarray(scans[index], np.float32), self.settings.slice_axis)
+            size, filled = self.settings.batch_size, rng.permutation(filled_slices(slices))
+            for batch in batches(filled[: max(1, len(filled) // size) * size], size):
+                images = pad_to_multiple(slices[batch], SIDE_MULTIPLE)[..., None]
+                yield {"loss": float(self.network.train_on_batch(images, images))}
+
+    def _compile(self) -> None:
+        # Squared: most of a slice is air, and the absolute error is content with an answer of nothing but air.
+        optimizer = keras.optimizers.Adam(self.settings.learning_rate)
+        self.network.compile(optimizer, "mean_squared_error", jit_compile=runtime.jit_compile())
+        optimizer.build(self.network.trainable_variables)
+
+    def save_weights(self, path: Path) -> None:
+        bare = keras.Model(self.network.inputs, self.network.outputs, name=self.network.name)
+        bare.save_weights(path)
+
+    def load_weights(self, path: Path) -> None:
+        self.network.load_weights(path)
+
+    def save_state(self, path: Path) -> None:
+        self.network.save_weights(path)
+
+    def load_state(self, path: Path) -> None:
+        self._compile()
+        self.network.load_weights(path)

@@ -1,0 +1,181 @@
+"""The table that decides: every method beside the baselines, on known outliers in healthy scans none has seen.
+
+python scripts/bench_detection.py --data FOLDER [--quick] [--json FILE] [--pictures FOLDER]
+
+FOLDER holds scans and MANIFEST.csv with the columns file, use and spacing_mm. Baselines are trained on the scans
+whose use is `train`; measured are those of use `validation` (brains in two groups: every voxel side below 1.5 mm,
+and the others) and, apart, `validation only (other sites)` and, with their NAME_label.nii.gz, `lesion check`. Each
+healthy scan is scored as it is and with each of eight kinds of outlier, the FPI paper's five and three harder ones.
+
+The figure that decides is the mean AP: for each kind the pixel average precision (float16, clipped, as the
+challenge reads maps) over the cases of that kind and the healthy cases, pooled; then the mean over the kinds.
+Sample AUROC likewise: each kind against the healthy cases, then the mean. Brackets are 95 % bootstrap intervals
+over cases. The last line printed is one JSON object: the default method on brains of 1 mm, the paper's five kinds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+import json
+import logging
+import time
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+
+from mood import cli
+from mood.benchmark import tables
+from mood.benchmark.baselines import methods_with_weights, trained_baseline
+from mood.benchmark.cases import LESION, lesion_case, planted_cases
+from mood.benchmark.manifest import GROUPS, LESIONS, TRAIN, Entry, chosen, read_manifest
+from mood.benchmark.run import Gallery, Keeper, measure
+from mood.benchmark.tally import Tally, summarise
+from mood.methods import BASELINES, REGISTRY, Method, load_method
+from mood.regions import REGIONS, Region
+from mood.synthesis.outliers import ALL_KINDS, HARDER_KINDS, KINDS
+from mood.weights import read_folder
+
+log = logging.getLogger("bench")
+
+SETS = {tables.PUBLISHED: KINDS, tables.HARDER: HARDER_KINDS, LESIONS: (LESION,)}
+WIDEST = 180  # columns of the tables where there is no terminal
+DECIDES = {"brain": "1 mm", "abdom": "slabs"}  # the group of the last line
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How much is measured."""
+
+    scans: int | None  # of each group; None takes all
+    repeats: int  # cases of each scan and kind
+    training_scans: int  # for the baselines
+    steps: int  # of the autoencoder's training
+    resamples: int  # of the bootstrap
+
+
+FULL = Plan(scans=None, repeats=2, training_scans=40, steps=1000, resamples=400)
+QUICK = Plan(scans=2, repeats=1, training_scans=12, steps=120, resamples=100)
+
+
+def options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="folder with MANIFEST.csv")
+    parser.add_argument("--quick", action="store_true", help="two scans a group, one case a kind, small baselines")
+    parser.add_argument("--region", choices=REGIONS, help="one region only")
+    parser.add_argument("--methods", nargs="+", choices=REGISTRY, default=list(REGISTRY), help="only these")
+    parser.add_argument("--weights", nargs="+", type=Path, default=[], help="further rows: folders of mood train")
+    parser.add_argument("--json", type=Path, help="write every figure here")
+    parser.add_argument("--pictures", type=Path, help="write a PNG a group: slice, label and the map of each method")
+    parser.add_argument("--predictions", type=Path, help="keep all cases and maps here, for mood evaluate")
+    parser.add_argument(
+        "--cache",
+        type=Path,
+        default=Path("runs/bench"),
+        help="keeps baselines; remove it after changing one",
+    )
+    parser.add_argument("--scans", type=int, help="at most so many scans a group")
+    parser.add_argument("--repeats", type=int, help="cases of each scan and kind")
+    parser.add_argument("--resamples", type=int, help="bootstrap samples of each interval")
+    parser.add_argument("--seed", type=int, default=0)
+    return parser.parse_args()
+
+
+def planned(asked: argparse.Namespace) -> Plan:
+    plan = QUICK if asked.quick else FULL
+    given = {name: getattr(asked, name) for name in ("scans", "repeats", "resamples")}
+    return replace(plan, **{name: value for name, value in given.items() if value is not None})
+
+
+def methods_of(region: Region, entries: list[Entry], asked: argparse.Namespace, plan: Plan) -> dict[str, Method]:
+    """The rows of the tables: shipped methods, weights named on the command line, baselines."""
+    methods = methods_with_weights(region, asked.methods)
+    for found in map(read_folder, asked.weights):
+        if found.region == region.name:
+            methods[found.path.name] = load_method(found)
+    training = [entry for entry in entries if entry.region == region.name and entry.use == TRAIN]
+    training = chosen(training, plan.training_scans)
+    for name in BASELINES:
+        if name in asked.methods and training:
+            methods[name] = trained_baseline(name, region, training, plan.steps, asked.cache)
+    return methods
+
+
+def tallies_of(
+    region: Region, group: str, entries: list[Entry], methods: dict[str, Method], asked: argparse.Namespace, plan: Plan
+) -> dict[str, Tally]:
+    """Score the cases of a group; draw and keep what was asked for."""
+    lesions = group == LESIONS
+    gallery = Gallery(lesions)
+    observers = [gallery] if asked.pictures else []
+    if asked.predictions:
+        observers.append(Keeper(asked.predictions / region.name))
+    cases = (
+        case
+        for entry in entries
+        for case in (
+            [lesion_case(entry, region)]
+            if lesions
+            else planted_cases(entry, region, list(ALL_KINDS), plan.repeats, asked.seed)
+        )
+    )
+    tallies = measure(methods, cases, observers)
+    if asked.pictures:
+        gallery.save(asked.pictures / f"{region.name}-{group.replace(' ', '-')}.png")
+    return tallies
+
+
+def summaries_of(tallies: dict[str, Tally], group: str, asked: argparse.Namespace, plan: Plan) -> tables.Group:
+    sets = [LESIONS] if group == LESIONS else [tables.PUBLISHED, tables.HARDER]
+    return {
+        kinds: {
+            name: summarise(tally, list(SETS[kinds]), np.random.default_rng(asked.seed), plan.resamples)
+            for name, tally in tallies.items()
+        }
+        for kinds in sets
+    }
+
+
+def measure_region(
+    region: Region, entries: list[Entry], asked: argparse.Namespace, plan: Plan, console: Console
+) -> dict[str, tables.Group]:
+    """Measure and print the groups of a region."""
+    groups, methods = {}, methods_of(region, entries, asked, plan)
+    for group in GROUPS[region.name] if methods else ():
+        scans = [entry for entry in entries if entry.region == region.name and entry.group == group]
+        scans = chosen(scans, plan.scans)
+        if not scans:
+            continue
+        start = time.monotonic()
+        tallies = tallies_of(region, group, scans, methods, asked, plan)
+        groups[group] = summaries_of(tallies, group, asked, plan)
+        log.info("%s, %s: %d scans in %.0f s", region.name, group, len(scans), time.monotonic() - start)
+        title = f"{region.name}, {group}"
+        console.print(tables.render_group(tables.describe(title, len(scans), groups[group]), groups[group]))
+        if group != LESIONS:
+            console.print(tables.render_kinds(title, groups[group]))
+    return groups
+
+
+def main() -> None:
+    asked, start = options(), time.monotonic()
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    console = Console(width=None if Console().is_terminal else WIDEST)
+    plan, entries = planned(asked), read_manifest(asked.data)
+    regions = [REGIONS[asked.region]] if asked.region else list(REGIONS.values())
+    found = {region.name: measure_region(region, entries, asked, plan, console) for region in regions}
+    default = inspect.signature(cli.predict).parameters["method"].default
+    deciding = ((name, DECIDES[name]) for name in found if DECIDES[name] in found[name])
+    region, group = next(deciding, (None, None))
+    last = {"group": f"{region}, {group}"} | tables.verdict(found[region][group], default) if region else {}
+    about = {"quick": asked.quick, "seed": asked.seed, **asdict(plan), "seconds": round(time.monotonic() - start)}
+    if asked.json:
+        asked.json.parent.mkdir(parents=True, exist_ok=True)
+        asked.json.write_text(json.dumps(tables.to_json(found, about, last), indent=1) + "\n", encoding="utf-8")
+    print(json.dumps(last | {"seconds": about["seconds"]}), flush=True)
+
+
+if __name__ == "__main__":
+    main()

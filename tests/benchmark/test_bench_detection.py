@@ -1,0 +1,74 @@
+"""The script end to end on a data folder of toy scans, with baselines that need no network."""
+
+import json
+import runpy
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mood.benchmark.baselines import methods_with_weights, trained_baseline
+from mood.benchmark.manifest import TRAIN, read_manifest
+from mood.evaluate import evaluate_folder
+from mood.methods.atlas import Atlas, AtlasSettings
+from mood.methods.pca import Pca, PcaSettings
+from mood.regions import BRAIN
+
+SCRIPT = Path(__file__).parents[2] / "scripts" / "bench_detection.py"
+GRID = ((28, 24, 20), (1.0, 1.0, 1.0), 2)
+
+
+@pytest.fixture(autouse=True)
+def small_grids(monkeypatch):
+    monkeypatch.setattr(Atlas, "default_settings", classmethod(lambda cls, region: AtlasSettings(*GRID)))
+    monkeypatch.setattr(Pca, "default_settings", classmethod(lambda cls, region: PcaSettings(*GRID, components=2)))
+
+
+def test_tables_pictures_predictions_and_a_last_line_of_json(data, tmp_path, monkeypatch, capsys):
+    out = tmp_path / "out"
+    arguments = ["--data", data, "--quick", "--region", "brain", "--methods", "atlas", "pca", "--cache", out / "cache"]
+    arguments += ["--json", out / "a.json", "--pictures", out / "png", "--predictions", out / "kept"]
+    arguments += ["--resamples", 10]
+    monkeypatch.setattr(sys, "argv", ["bench_detection.py", *map(str, arguments)])
+    runpy.run_path(str(SCRIPT), run_name="__main__")
+    printed = capsys.readouterr().out
+    last = json.loads(printed.splitlines()[-1])
+    assert last["group"] == "brain, 1 mm"
+    assert 0 < last["best_baseline_pixel_ap"] < 1
+    assert last["mean_pixel_ap"] is None  # the default method was not asked for
+    for text in ("brain, 2 mm", "brain, other sites", "brain, lesions", "uniform_addition", "ring_lesion"):
+        assert text in printed
+    found = json.loads((out / "a.json").read_text())["results"]["brain"]
+    assert set(found) == {"1 mm", "2 mm", "other sites", "lesions"}
+    assert {path.name for path in (out / "png").iterdir()} == {
+        "brain-1-mm.png", "brain-2-mm.png", "brain-other-sites.png", "brain-lesions.png"
+    }  # fmt: skip
+    assert_counted_again(out / "kept" / "brain", found["2 mm"]["published"]["atlas"])
+
+
+def assert_counted_again(folder: Path, summary: dict) -> None:
+    """`mood evaluate` on the kept files of one group gives the figures that were counted in memory."""
+    for path in (folder / "toy_label").rglob("*"):
+        if path.is_file() and (not path.name.startswith("e_") or any(h in path.name for h in ("lesion", "mass"))):
+            path.unlink()
+    again = evaluate_folder(folder / "toy_label", folder / "atlas", "sample", np.random.default_rng(0), resamples=10)
+    assert again.average_precision.value == pytest.approx(summary["pooled"]["sample_ap"]["value"], abs=1e-6)
+    again = evaluate_folder(folder / "toy_label", folder / "atlas", "pixel", np.random.default_rng(0), resamples=10)
+    assert again.average_precision.value == pytest.approx(summary["pooled"]["pixel_ap"]["value"], rel=1e-2)
+
+
+def test_a_baseline_is_trained_once(data, tmp_path, monkeypatch):
+    entries = [entry for entry in read_manifest(data) if entry.use == TRAIN]
+    first = trained_baseline("atlas", BRAIN, entries, 1, tmp_path)
+    assert [path.name for path in next(tmp_path.glob("atlas-brain-*")).glob("s*")] == ["state.json", "state.weights.h5"]
+    monkeypatch.setattr("mood.benchmark.baselines.train", None)
+    again = trained_baseline("atlas", BRAIN, entries, 1, tmp_path)
+    np.testing.assert_array_equal(first.mean, again.mean)
+    with pytest.raises(TypeError):  # other scans are another training
+        trained_baseline("atlas", BRAIN, entries[:2], 1, tmp_path)
+
+
+def test_methods_without_weights_are_left_out(tmp_path, monkeypatch):
+    monkeypatch.setattr("mood.weights.PACKAGED", tmp_path)
+    assert methods_with_weights(BRAIN, ["fpi", "ascnet", "atlas"]) == {}

@@ -1,0 +1,62 @@
+import numpy as np
+import pytest
+
+from mood.benchmark.cases import lesion_case, planted_cases
+from mood.benchmark.manifest import LESIONS, TRAIN, chosen, read_manifest
+from mood.errors import NoInputError
+from mood.regions import BRAIN
+
+KINDS = ["reflection", "dark_lesion"]
+
+
+def test_the_table_says_what_is_measured_in_which_group(data):
+    entries = read_manifest(data)
+    assert {entry.name: entry.group for entry in entries} == {
+        **dict.fromkeys("abc"), "d": "1 mm", "e": "2 mm", "f": "other sites", "g": LESIONS, "h": "slabs"
+    }  # fmt: skip
+    assert {entry.region for entry in entries if entry.use == TRAIN} == {"brain"}
+    assert all(entry.path.is_file() for entry in entries)
+
+
+def test_a_folder_without_a_usable_table_is_refused(tmp_path):
+    with pytest.raises(NoInputError, match=r"MANIFEST\.csv"):
+        read_manifest(tmp_path)
+    (tmp_path / "MANIFEST.csv").write_text("file,shape\nbrain/a.nii.gz,1x1x1\n")
+    with pytest.raises(NoInputError, match="column 'use'"):
+        read_manifest(tmp_path)
+
+
+def test_chosen_entries_are_spread_evenly(data):
+    entries = read_manifest(data)
+    assert chosen(entries, None) == chosen(entries, 99) == entries
+    assert [entry.name for entry in chosen(entries, 2)] == ["c", "f"]
+
+
+def test_each_scan_healthy_and_with_each_kind(data):
+    entry = next(entry for entry in read_manifest(data) if entry.name == "d")
+    cases = list(planted_cases(entry, BRAIN, KINDS, repeats=2, seed=0))
+    names = ["d_healthy", *(f"d_{repeat}_{kind}" for repeat in range(2) for kind in KINDS)]
+    assert [case.name for case in cases] == names
+    healthy = cases[0].volume.data
+    assert not cases[0].label.any()
+    assert (healthy.min(), healthy.max()) == (0.0, 1.0)
+    for case in cases[1:]:
+        assert case.label.any()
+        assert (case.volume.data != healthy).any()
+    assert (cases[1].label != cases[3].label).any()  # a repeat is another outlier
+
+
+def test_a_case_depends_on_nothing_but_its_own_name_and_the_seed(data):
+    entry = next(entry for entry in read_manifest(data) if entry.name == "d")
+    many = {case.name: case for case in planted_cases(entry, BRAIN, KINDS, repeats=2, seed=0)}
+    few = {case.name: case for case in planted_cases(entry, BRAIN, KINDS[1:], repeats=1, seed=0)}
+    for name, case in few.items():
+        np.testing.assert_array_equal(case.volume.data, many[name].volume.data)
+    other = list(planted_cases(entry, BRAIN, KINDS[1:], repeats=1, seed=1))[1]
+    assert (other.volume.data != few[other.name].volume.data).any()
+
+
+def test_a_lesion_comes_with_its_label(data):
+    entry = next(entry for entry in read_manifest(data) if entry.group == LESIONS)
+    case = lesion_case(entry, BRAIN)
+    assert (case.name, case.kind, int(case.label.sum())) == ("g_lesion", "lesion", 48)
