@@ -31,7 +31,7 @@ def predict(
     source: InputOption,
     target: OutputOption,
     region: RegionOption,
-    method: MethodOption = "fpi",
+    method: MethodOption = None,
     mode: Annotated[str, typer.Option(help="sample (scores), pixel (maps) or both.")] = "both",
     weights: WeightsOption = None,
     challenge: Annotated[bool, typer.Option(help="Fall back instead of failing, as the challenge asks.")] = False,
@@ -43,8 +43,9 @@ def predict(
     from mood import weights as weights_store
 
     prediction.make_writable(target)
-    members = methods.MEMBERS.get(methods.known(method), ())
-    found = weights_store.find_weights(method, get_region(region).name, weights, members)
+    where = get_region(region).name
+    method = methods.known(method or weights_store.default_method(where, weights))
+    found = weights_store.find_weights(method, where, weights, methods.MEMBERS.get(method, ()))
     detector = methods.load_method(found)
     about = {"method": found.method, "region": found.region, "weights": found.config["sha256"]}
     report = _ScanReport()
@@ -77,7 +78,7 @@ def train(
     source: InputOption,
     target: OutputOption,
     region: RegionOption,
-    method: MethodOption = "fpi",
+    method: MethodOption = None,
     epochs: Annotated[int, typer.Option(help="Passes over the scans.")] = 50,
     steps: Annotated[int | None, typer.Option(help="Stop after this many steps, if sooner.")] = None,
     check_every: Annotated[int, typer.Option(help="Steps between two checks on synthetic outliers.")] = 500,
@@ -93,8 +94,10 @@ def train(
 ) -> None:
     """Train a method on healthy scans. The same command again goes on where it stopped."""
     from mood import train as training
+    from mood.weights import default_method
 
     where = get_region(region)
+    method = method or default_method(region)
     changes = _parse_settings(setting or [])
     if task is not None:
         changes["tasks"] = task.split(",")

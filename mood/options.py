@@ -13,5 +13,7 @@ console = Console()
 InputOption = Annotated[Path, typer.Option("-i", "--input", help="Folder of NAME.nii.gz scans.")]
 OutputOption = Annotated[Path, typer.Option("-o", "--output", help="Folder to write to.")]
 RegionOption = Annotated[str, typer.Option("-r", "--region", help="brain or abdom.")]
-MethodOption = Annotated[str, typer.Option("-m", "--method", envvar="MOOD_METHOD", help="The detector; see mood info.")]
+MethodOption = Annotated[
+    str | None, typer.Option("-m", "--method", envvar="MOOD_METHOD", help="The detector, not the default one.")
+]
 WeightsOption = Annotated[Path | None, typer.Option(help="Folder that mood train wrote; else those shipped.")]

@@ -32,3 +32,11 @@ def batches(indices: np.ndarray, size: int) -> Iterator[np.ndarray]:
     """Consecutive pieces of at most `size` indices."""
     for start in range(0, len(indices), size):
         yield indices[start : start + size]
+
+
+def fit_shape(scan: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """`scan` cropped and padded with zeros around its centre to `shape`."""
+    spare = [have - want for have, want in zip(scan.shape, shape, strict=True)]
+    cut = scan[tuple(slice(max(0, s // 2), max(0, s // 2) + n) for s, n in zip(spare, shape, strict=True))]
+    missing = [want - have for want, have in zip(shape, cut.shape, strict=True)]
+    return np.pad(cut, [(m // 2, m - m // 2) for m in missing]) if any(missing) else cut

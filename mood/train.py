@@ -26,7 +26,14 @@ from mood import runtime
 from mood.errors import TrainingError, UsageError
 from mood.methods import Method, method_type
 from mood.regions import Region
-from mood.training_data import conformed_scans, hold_out, selection_ap, selection_cases, unlabelled_scans
+from mood.training_data import (
+    conformed_scans,
+    hold_out,
+    measure_calibration,
+    selection_ap,
+    selection_cases,
+    unlabelled_scans,
+)
 from mood.weights import write_folder
 from mood.weights.card import card_text
 
@@ -134,7 +141,10 @@ def _write_weights(run: _Run, training: list[Path], held_out: list[Path], note: 
         "note": note,
     }
     about = {"method": run.method.name, "region": run.method.region.name, "settings": run.method.settings.to_dict()}
-    config = about | {"training": facts}
+    config: dict[str, Any] = about | {"training": facts}
+    run.method.load_weights(run.target / BEST_ARRAYS)
+    if held_out:
+        config["calibration"] = measure_calibration(run.method, held_out).to_dict()
     write_folder(run.target, run.target / BEST_ARRAYS, config, card_text(config))
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from mood import metrics
+from mood.calibration import Calibration, calibrate
 from mood.conform import conform
 from mood.errors import NoInputError, ScanError, UsageError
 from mood.methods import Method
@@ -74,3 +75,14 @@ def selection_ap(method: Method, cases: list[tuple[np.ndarray, np.ndarray]]) -> 
     """Pooled pixel average precision on (scan, label) pairs; 0 when there are none."""
     counts = [metrics.count_values(method.score_volume(scan), label) for scan, label in cases]
     return float(metrics.average_precision(sum(counts[1:], counts[0]))) if counts else 0.0
+
+
+def measure_calibration(method: Method, healthy: list[Path]) -> Calibration:
+    """What a method's scores mean, from healthy scans that it was not trained on."""
+    scores, tissue = [], []
+    for path in healthy:
+        scan = np.load(path).astype(np.float32)
+        score_map = method.score_volume(scan)
+        scores.append(method.raw_sample_score(score_map))
+        tissue.append(score_map[scan > 0])
+    return calibrate(scores, tissue)

@@ -16,7 +16,6 @@ over cases. The last line printed is one JSON object: the default method on brai
 from __future__ import annotations
 
 import argparse
-import inspect
 import json
 import logging
 import time
@@ -26,7 +25,6 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
-from mood import cli
 from mood.benchmark import tables
 from mood.benchmark.baselines import methods_with_weights, trained_baseline
 from mood.benchmark.cases import LESION, lesion_case, planted_cases
@@ -36,7 +34,7 @@ from mood.benchmark.tally import Tally, summarise
 from mood.methods import BASELINES, REGISTRY, Method, load_method
 from mood.regions import REGIONS, Region
 from mood.synthesis.outliers import ALL_KINDS, HARDER_KINDS, KINDS
-from mood.weights import read_folder
+from mood.weights import default_method, read_folder
 
 log = logging.getLogger("bench")
 
@@ -166,10 +164,11 @@ def main() -> None:
     plan, entries = planned(asked), read_manifest(asked.data)
     regions = [REGIONS[asked.region]] if asked.region else list(REGIONS.values())
     found = {region.name: measure_region(region, entries, asked, plan, console) for region in regions}
-    default = inspect.signature(cli.predict).parameters["method"].default
     deciding = ((name, DECIDES[name]) for name in found if DECIDES[name] in found[name])
     region, group = next(deciding, (None, None))
-    last = {"group": f"{region}, {group}"} | tables.verdict(found[region][group], default) if region else {}
+    last = (
+        {"group": f"{region}, {group}"} | tables.verdict(found[region][group], default_method(region)) if region else {}
+    )
     about = {"quick": asked.quick, "seed": asked.seed, **asdict(plan), "seconds": round(time.monotonic() - start)}
     if asked.json:
         asked.json.parent.mkdir(parents=True, exist_ok=True)

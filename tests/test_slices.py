@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from mood.slices import batches, filled_slices, from_slices, pad_to_multiple, to_slices
+from mood.slices import batches, filled_slices, fit_shape, from_slices, pad_to_multiple, to_slices
 
 
 @pytest.mark.parametrize("axis", [0, 1, 2])
@@ -28,3 +28,11 @@ def test_batches_cover_all_indices_once():
     pieces = list(batches(np.arange(10), 4))
     assert [len(p) for p in pieces] == [4, 4, 2]
     np.testing.assert_array_equal(np.concatenate(pieces), np.arange(10))
+
+
+def test_a_scan_is_cropped_and_padded_around_its_centre():
+    scan = np.arange(1, 1 + 5 * 4 * 3, dtype=np.float32).reshape(5, 4, 3)
+    fitted = fit_shape(scan, (3, 6, 3))
+    assert fitted.shape == (3, 6, 3)
+    np.testing.assert_array_equal(fitted[:, 1:5], scan[1:4])
+    assert not fitted[:, [0, 5]].any()

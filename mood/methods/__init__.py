@@ -6,6 +6,7 @@ import importlib
 from typing import Any
 
 from mood import runtime
+from mood.calibration import Calibration
 from mood.errors import UsageError, WeightsError
 from mood.methods.base import Method
 from mood.regions import get_region
@@ -51,6 +52,8 @@ def load_method(weights: WeightsFolder) -> Method:
     except (ValueError, KeyError, OSError) as error:
         what = f"the arrays do not fit the settings ({str(error).splitlines()[0]})"
         raise WeightsError(what, where=weights.path, fix="Restore both files from one source") from error
+    if weights.calibration is not None:
+        method.calibration = Calibration.from_dict(weights.calibration)
     return method
 
 

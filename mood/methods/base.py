@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from mood import scoring
+from mood.calibration import Calibration
 from mood.errors import WeightsError
 from mood.regions import Grid, Region
 
@@ -50,6 +51,7 @@ class Method(ABC):
     settings_type: ClassVar[type[Settings]]
     learns_from_unlabelled: ClassVar[bool] = False  # whether `unlabelled` means anything to it
     trained_kinds: tuple[str, ...] = ()  # kinds of benchmark outliers that training holds something like
+    calibration: Calibration | None = None  # stored with the weights
     unlabelled: Sequence[np.ndarray] = ()  # scans on `grid` that may hold anything; set before training
 
     def __init__(self, region: Region, settings: Settings) -> None:
@@ -131,7 +133,12 @@ class Method(ABC):
         return Grid(self.settings.grid_shape, self.settings.spacing_mm)
 
     def sample_score(self, score_map: np.ndarray) -> float:
-        """One score in [0, 1] from a map on `grid`."""
+        """One score in [0, 1] from a map on `grid`; calibrated, the share of healthy scans that score lower."""
+        raw = self.raw_sample_score(score_map)
+        return raw if self.calibration is None else self.calibration.share_below(raw)
+
+    def raw_sample_score(self, score_map: np.ndarray) -> float:
+        """One score in [0, 1] from a map on `grid`, on a scale of the method's own."""
         return scoring.sample_score(score_map, self.settings.slice_axis)
 
 

@@ -1,8 +1,8 @@
 """Ensemble: the mean of the maps of FPI and ASC-Net.
 
-Both maps lie in [0, 1] on scales of their own that are kept with their weights: FPI's is a share of
-foreign tissue, ASC-Net's a distance across a valley. Each member works on its own grid; a scan is
-resampled for members whose grid differs from the ensemble's.
+Their scales differ: one map is a share of foreign tissue, another a distance across a valley. So each is
+replaced by how rare its values are in healthy tissue (`mood.calibration`) where the weights say so. Each
+member works on its own grid; a scan is resampled for members whose grid differs from the ensemble's.
 """
 
 from __future__ import annotations
@@ -63,7 +63,8 @@ class Ensemble(Method):
         scan = finite(scan)
         total = np.zeros(scan.shape, np.float32)
         for member in self.members:
-            total += self._member_map(member, scan)
+            score_map = self._member_map(member, scan)
+            total += score_map if member.calibration is None else member.calibration.rarity(score_map)
         return np.clip(total / len(self.members), 0.0, 1.0)
 
     def _member_map(self, member: Method, scan: np.ndarray) -> np.ndarray:

@@ -17,13 +17,12 @@ import numpy as np
 
 from mood import runtime
 from mood.conform import content_box
-from mood.methods.atlas import fit_shape
 from mood.methods.base import Method, Settings, finite
 from mood.methods.patches import common_shape, most_alike, neighbourhoods, shuffled_batches, training_slices
 from mood.networks.unet import SIDE_MULTIPLE, build_unet, overlap_loss
 from mood.prefetch import prefetched
 from mood.regions import Region
-from mood.slices import batches, filled_slices, pad_to_multiple, to_slices
+from mood.slices import batches, filled_slices, fit_shape, pad_to_multiple, to_slices
 from mood.synthesis.tasks import TASKS, get_tasks
 
 PIXELS_AT_ONCE = 16 * 128 * 128  # at prediction

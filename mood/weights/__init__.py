@@ -23,6 +23,8 @@ import numpy as np
 from mood.errors import WeightsError
 
 PACKAGED = Path(__file__).parent
+DEFAULTS = "defaults.json"  # the method that a region's scans are scored with when none is named
+NEEDED, OPTIONAL = ("method", "region", "settings", "training", "sha256"), ("calibration", "bench")
 CONFIG, ARRAYS, CARD = "config.json", "model.weights.h5", "card.md"
 
 
@@ -42,6 +44,11 @@ class WeightsFolder:
     def region(self) -> str:
         return self.config["region"]
 
+    @property
+    def calibration(self) -> dict[str, Any] | None:
+        """Constants of `mood.calibration.Calibration`, where they were measured."""
+        return self.config.get("calibration")
+
     def verified_arrays(self) -> Path:
         """The path of the arrays; `WeightsError` when their bytes are not those that were saved."""
         path = self.path / ARRAYS
@@ -51,6 +58,14 @@ class WeightsFolder:
         if checksum(path) != self.config["sha256"]:
             raise WeightsError("the weights file is damaged: its SHA-256 differs from config.json", where=path, fix=fix)
         return path
+
+
+def default_method(region: str, folder: Path | None = None) -> str:
+    """The method when none is named: that of the weights in `folder` or placed in restore_dir, else the shipped one."""
+    for candidate in _folders_in(folder or _restore_dir(region)):
+        if (candidate / CONFIG).is_file() and (found := read_folder(candidate)).region == region:
+            return found.method
+    return json.loads((PACKAGED / DEFAULTS).read_text(encoding="utf-8"))[region]
 
 
 def find_weights(method: str, region: str, folder: Path | None = None, members: tuple[str, ...] = ()) -> WeightsFolder:
@@ -71,7 +86,7 @@ def find_weights(method: str, region: str, folder: Path | None = None, members: 
     """
     if folder is not None and ((folder / CONFIG).is_file() or not members):
         return _expect(read_folder(folder), method, region)
-    placed = folder or Path(os.environ.get("MOOD_RESTORE_DIR", "restore_dir")) / region
+    placed = folder or _restore_dir(region)
     if found := _search(_folders_in(placed) + ([] if folder else [PACKAGED / f"{method}-{region}"]), method, region):
         return found
     if members:
@@ -114,7 +129,7 @@ def read_folder(folder: Path) -> WeightsFolder:
     try:
         config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
         return WeightsFolder(
-            folder, {key: config[key] for key in ("method", "region", "settings", "training", "sha256")}
+            folder, {key: config[key] for key in NEEDED} | {key: config[key] for key in OPTIONAL if key in config}
         )
     except FileNotFoundError as error:
         fix = "Name a folder that mood train wrote (SavedModel folders of other programs cannot be read)"
@@ -143,6 +158,10 @@ def write_folder(folder: Path, full_arrays: Path, config: dict[str, Any], card: 
 def checksum(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _restore_dir(region: str) -> Path:
+    return Path(os.environ.get("MOOD_RESTORE_DIR", "restore_dir")) / region
 
 
 def _folders_in(folder: Path) -> list[Path]:
