@@ -11,4 +11,4 @@ lock() {
 }
 lock requirements-cpu.lock --extra cpu
 lock requirements-gpu.lock --extra gpu
-lock requirements-dev.lock --extra cpu --extra toy --extra dev --constraint docker/requirements-cpu.lock
+lock requirements-dev.lock --extra cpu --extra openvino --extra toy --extra dev --constraint docker/requirements-cpu.lock
