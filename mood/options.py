@@ -15,3 +15,16 @@ OutputOption = Annotated[Path, typer.Option("-o", "--output", help="Folder to wr
 RegionOption = Annotated[str, typer.Option("-r", "--region", help="brain or abdom.")]
 MethodOption = Annotated[str, typer.Option("-m", "--method", envvar="MOOD_METHOD", help="The detector; see mood info.")]
 WeightsOption = Annotated[Path | None, typer.Option(help="Folder that mood train wrote; else those shipped.")]
+
+
+def _choose_engine(name: str) -> str:
+    """Before the command itself imports Keras."""
+    from mood import runtime
+
+    return runtime.choose_engine(name)
+
+
+EngineOption = Annotated[
+    str,
+    typer.Option(envvar="MOOD_ENGINE", callback=_choose_engine, help="Runs the networks: auto, keras or openvino."),
+]
