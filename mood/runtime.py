@@ -8,7 +8,6 @@ import os
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
 
 from mood.errors import MoodError, UsageError
 
@@ -153,31 +152,3 @@ def jit_compile() -> bool | str:
     import tensorflow as tf
 
     return bool(tf.config.list_physical_devices("GPU"))
-
-
-def openvino_graph(network: Any) -> Any:
-    """A Keras model in inference mode as an `openvino.Model` that takes any height and width.
-
-    Parameters
-    ----------
-    network : keras.Model
-        One input (N, H, W, C), built under OpenVINO or TensorFlow.
-    """
-    import keras
-    import openvino as ov
-
-    shape = (None, None, None, network.inputs[0].shape[-1])
-    if keras.backend.backend() == "tensorflow":
-        import tensorflow as tf
-
-        signature = [tf.TensorSpec(shape, tf.float32)]
-        return ov.convert_model(tf.function(lambda x: network(x, training=False), signature).get_concrete_function())
-    if keras.backend.backend() != "openvino":
-        fix = "Unset KERAS_BACKEND, or choose --engine keras"
-        raise UsageError(f"networks of {keras.backend.backend()} do not run on OpenVINO", fix=fix)
-    from keras.src.backend.openvino.core import OpenVINOKerasTensor  # Keras itself would compile anew for each shape
-
-    slices = ov.opset16.parameter([-1 if size is None else size for size in shape], ov.Type.f32)
-    outputs = network(OpenVINOKerasTensor(slices.output(0)), training=False)
-    outputs = outputs if isinstance(outputs, list) else [outputs]
-    return ov.Model([ov.opset16.result(output.output) for output in outputs], [slices])

@@ -3,8 +3,8 @@
     run = forward(network)       # a Keras model with inputs (N, H, W, C), any height and width
     maps = run(slices)           # arrays in, arrays out
 
-With `KERAS_BACKEND=openvino`, which `runtime.choose_engine` sets, no other backend is even imported. Under
-TensorFlow a network can be handed to OpenVINO too, so that both can be compared in one process.
+With `KERAS_BACKEND=openvino`, which `runtime.choose_engine` sets, no other backend is even imported. Under any
+other one a network can be handed to OpenVINO too, so that both can be compared in one process.
 """
 
 from __future__ import annotations
@@ -48,7 +48,9 @@ def forward(network: keras.Model, engine: str | None = None) -> Forward:
 def _openvino_forward(network: keras.Model) -> Forward:
     import openvino as ov
 
-    graph = runtime.openvino_graph(network)
+    from mood.networks.openvino_graph import build_graph
+
+    graph = build_graph(network)
     request = ov.Core().compile_model(graph, "CPU", PRECISION).create_infer_request()
 
     def run(slices: np.ndarray) -> Any:
