@@ -101,6 +101,13 @@ def engine() -> str:
     return "openvino" if "openvino" in chosen else "keras"
 
 
+def check_can_train() -> None:
+    """`MoodError` where the backend only predicts."""
+    if os.environ.get("KERAS_BACKEND") == "openvino":
+        fix = "Run: pip install 'mood[cpu]' or 'mood[gpu]', and unset KERAS_BACKEND"
+        raise MoodError("OpenVINO runs networks but does not train them", fix=fix)
+
+
 def _ensure_temporary_folder(output: Path | None) -> None:
     """Importing a backend needs one, and a read-only container may have none but the output."""
     try:

@@ -52,6 +52,12 @@ def test_the_engine_decides_the_backend(monkeypatch, asked, environment, install
     assert os.environ["KERAS_BACKEND"] == backend
 
 
+def test_openvino_does_not_train(monkeypatch):
+    monkeypatch.setenv("KERAS_BACKEND", "openvino")
+    with pytest.raises(MoodError, match="does not train"):
+        runtime.check_can_train()
+
+
 def test_temporary_files_go_to_the_output_when_nothing_else_can_be_written(monkeypatch, tmp_path):
     def nowhere():
         raise FileNotFoundError("No usable temporary directory found")

@@ -19,8 +19,11 @@ from mood import runtime
 
 Forward = Callable[[np.ndarray], Any]
 
-# The default is bfloat16 where the processor knows it: no faster without AMX, and wrong by 0.01.
-PRECISION = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
+OPENVINO_OPTIONS = {
+    "INFERENCE_PRECISION_HINT": "f32",  # the default may be bfloat16: wrong by 0.01, no faster without AMX
+    "PERFORMANCE_HINT": "LATENCY",
+    "ENABLE_CPU_PINNING": False,  # a thread that is bound to a core waits for whatever else runs there
+}
 
 
 def forward(network: keras.Model, engine: str | None = None) -> Forward:
@@ -51,7 +54,7 @@ def _openvino_forward(network: keras.Model) -> Forward:
     from mood.networks.openvino_graph import build_graph
 
     graph = build_graph(network)
-    request = ov.Core().compile_model(graph, "CPU", PRECISION).create_infer_request()
+    request = ov.Core().compile_model(graph, "CPU", OPENVINO_OPTIONS).create_infer_request()
 
     def run(slices: np.ndarray) -> Any:
         results = request.infer({0: np.ascontiguousarray(slices, np.float32)})
