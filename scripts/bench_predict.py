@@ -235,9 +235,8 @@ def main() -> None:
             print_table(f"{region.name}: matrix product {figures['peak_gflop_per_s']:.0f} GFLOP/s", figures["ways"])
             chosen = figures["ways"][by_itself]
             result |= {f"{region.name}_{key}": chosen[key] for key in ("speedup", "cpu_speedup", "max_diff")}
-            result |= {f"{region.name}_peak_fraction": chosen["peak_fraction"], region.name: figures}
-        result["peak_fraction"] = result["brain_peak_fraction"]
-        result["peak_fraction_cpu"] = result["brain"]["ways"][by_itself]["peak_fraction_cpu"]
+            result[region.name] = figures
+        result |= {key: result["brain"]["ways"][by_itself][key] for key in ("peak_fraction", "peak_fraction_cpu")}
         write_weights(folder / "weights")
         write_scan(folder / "on_grid" / "scan.nii.gz", 4, resampled=False)
         for engine in (by_itself,) if options.quick else ENGINES:
