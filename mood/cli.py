@@ -15,7 +15,7 @@ import typer
 
 from mood import cli_ascnet, errors
 from mood.errors import MoodError, UsageError
-from mood.options import InputOption, MethodOption, OutputOption, RegionOption, WeightsOption, console
+from mood.options import EngineOption, InputOption, MethodOption, OutputOption, RegionOption, WeightsOption, console
 from mood.regions import get_region
 
 app = typer.Typer(
@@ -36,6 +36,7 @@ def predict(
     weights: WeightsOption = None,
     challenge: Annotated[bool, typer.Option(help="Fall back instead of failing, as the challenge asks.")] = False,
     overwrite: Annotated[bool, typer.Option(help="Do again what is there already.")] = False,
+    engine: EngineOption = "auto",
 ) -> None:
     """Score scans: a map NAME.nii.gz and a score NAME.nii.gz.txt each, higher = more abnormal."""
     from mood import methods

@@ -17,3 +17,16 @@ MethodOption = Annotated[
     str | None, typer.Option("-m", "--method", envvar="MOOD_METHOD", help="The detector, not the default one.")
 ]
 WeightsOption = Annotated[Path | None, typer.Option(help="Folder that mood train wrote; else those shipped.")]
+
+
+def _choose_engine(name: str) -> str:
+    """Before the command itself imports Keras."""
+    from mood import runtime
+
+    return runtime.choose_engine(name)
+
+
+EngineOption = Annotated[
+    str,
+    typer.Option(envvar="MOOD_ENGINE", callback=_choose_engine, help="Runs the networks: auto, keras or openvino."),
+]

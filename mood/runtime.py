@@ -5,20 +5,22 @@ from __future__ import annotations
 import importlib.util
 import logging
 import os
+import sys
 import tempfile
 from pathlib import Path
 
-from mood.errors import MoodError
+from mood.errors import MoodError, UsageError
 
 log = logging.getLogger(__name__)
 
-BACKENDS = {"tensorflow": "tensorflow", "jax": "jax", "torch": "torch"}
+BACKENDS = ("tensorflow", "jax", "torch", "openvino")  # the last one predicts only
+ENGINES = ("auto", "keras", "openvino")
 
 
 def prepare(output: Path | None = None) -> str:
     """Choose the backend, a temporary folder that can be written, and quiet logs.
 
-    `KERAS_BACKEND` decides when it is set, else the first of TensorFlow, JAX and PyTorch that is installed.
+    `KERAS_BACKEND` decides when it is set, else the first of TensorFlow, JAX, PyTorch and OpenVINO that is installed.
 
     Parameters
     ----------
@@ -48,10 +50,62 @@ def prepare(output: Path | None = None) -> str:
 
 
 def _first_installed() -> str:
-    for backend, module in BACKENDS.items():
-        if importlib.util.find_spec(module):
+    for backend in BACKENDS:
+        if importlib.util.find_spec(backend):
             return backend
     raise MoodError("no engine for the networks is installed", fix="Run: pip install 'mood[cpu]' or 'mood[gpu]'")
+
+
+def choose_engine(name: str) -> str:
+    """Decide what runs trained networks from now on; call it before anything imports keras.
+
+    Parameters
+    ----------
+    name : {'auto', 'keras', 'openvino'}
+        `auto` is OpenVINO where it is installed, nobody set `KERAS_BACKEND` and there is no GPU, for it starts
+        sooner and takes less memory; else Keras on its backend.
+
+    Returns
+    -------
+    str
+        'keras' or 'openvino'.
+
+    Raises
+    ------
+    UsageError
+        When there is no such engine, or it is not installed.
+    """
+    if name not in ENGINES:
+        raise UsageError(f"unknown engine '{name}'", fix=f"Choose one of: {', '.join(ENGINES)}")
+    installed = importlib.util.find_spec("openvino") is not None
+    if name == "openvino" and not installed:
+        raise UsageError("OpenVINO is not installed", fix="Run: pip install 'mood[openvino]'")
+    if "keras" not in sys.modules:
+        backend = os.environ.get("KERAS_BACKEND") or ("openvino" if installed and not _has_gpu() else "")
+        if name != "auto":
+            backend = "openvino" if name == "openvino" else backend.replace("openvino", "")
+        os.environ["KERAS_BACKEND"] = backend or _first_installed()
+    if name != "auto":
+        os.environ["MOOD_ENGINE"] = name
+    return engine()
+
+
+def _has_gpu() -> bool:
+    """Whether a backend could find a GPU, told without importing one."""
+    return any(Path("/dev").glob("nvidia[0-9]*")) or Path("/dev/kfd").exists()
+
+
+def engine() -> str:
+    """What runs trained networks: 'keras' or 'openvino'."""
+    chosen = {os.environ.get("MOOD_ENGINE"), os.environ.get("KERAS_BACKEND")}
+    return "openvino" if "openvino" in chosen else "keras"
+
+
+def check_can_train() -> None:
+    """`MoodError` where the backend only predicts."""
+    if os.environ.get("KERAS_BACKEND") == "openvino":
+        fix = "Run: pip install 'mood[cpu]' or 'mood[gpu]', and unset KERAS_BACKEND"
+        raise MoodError("OpenVINO runs networks but does not train them", fix=fix)
 
 
 def _ensure_temporary_folder(output: Path | None) -> None:
@@ -84,11 +138,13 @@ def device() -> str:
         import jax
 
         names = [d.device_kind for d in jax.devices() if d.platform == "gpu"]
+    elif keras.backend.backend() == "openvino":
+        names = []
     else:
         import torch
 
         names = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
-    return ", ".join(names) or f"CPU ({os.cpu_count()} cores)"
+    return ", ".join(names) or f"CPU ({os.cpu_count()} cores{', OpenVINO' if engine() == 'openvino' else ''})"
 
 
 def jit_compile() -> bool | str:

@@ -107,6 +107,7 @@ def train(
         When the training diverges; the best checkpoint so far becomes the weights all the same.
     """
     schedule = schedule or Schedule()
+    runtime.check_can_train()
     runtime.seed_initial_weights(schedule.seed)
     method = new_method(method_name, region, settings or {})
     target.mkdir(parents=True, exist_ok=True)

@@ -7,6 +7,7 @@ scan's own header; only what describes the values changes.
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,13 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 
+from mood import compression
 from mood.errors import NoInputError, OutputError, ScanError
 
 SUFFIXES = (".nii.gz", ".nii")
 # A power of two keeps 0 and 1 exact; a step of 3e-5 is finer than float16 above 0.03.
 MAP_STEP = 2.0**-15
+SLICES_AT_ONCE = 16  # of a map that is written; as many float32 as one line of the processor's cache holds
 RE_EXPORT = "Export or copy the scan again"
 
 
@@ -135,7 +138,10 @@ def _open(path: Path) -> nib.Nifti1Image:
 def _read_float32(image: nib.Nifti1Image, path: Path) -> np.ndarray:
     proxy: Any = image.dataobj
     try:
-        stored = np.asarray(proxy.get_unscaled())
+        if path.suffix.lower() == ".gz":
+            stored = compression.read_array(path, proxy.offset, proxy.shape, proxy.dtype)
+        else:
+            stored = np.asarray(proxy.get_unscaled())
     except (OSError, EOFError, ValueError, zlib.error) as error:
         what = f"the file is damaged or cut off ({_first_line(error)})"
         raise ScanError(what, where=path, fix="Copy it again from its source") from error
@@ -174,17 +180,26 @@ def save_map(score_map: np.ndarray, header: nib.Nifti1Header, affine: np.ndarray
     OutputError
         When the folder cannot be written.
     """
-    stored = np.empty(score_map.shape, np.uint16, order="F")
-    for k in range(score_map.shape[2]):  # by slices, for no second copy of a large map
-        stored[:, :, k] = np.rint(np.clip(score_map[:, :, k], 0.0, 1.0) / MAP_STEP)
     header = header.copy()
     header.set_data_dtype(np.uint16)
     header["cal_min"], header["cal_max"] = 0.0, 1.0
     kind = nib.Nifti2Image if isinstance(header, nib.Nifti2Header) else nib.Nifti1Image
-    image = kind(stored.reshape(header.get_data_shape(), order="F"), affine, header)
+    image = kind(np.broadcast_to(np.uint16(0), header.get_data_shape()), affine, header)
     image.header.set_slope_inter(MAP_STEP, 0.0)
-    with _replacing(path) as temporary:
-        image.to_filename(temporary)
+    image.update_header()
+    with _replacing(path) as temporary, compression.writer(temporary) as file:
+        image.header.write_to(file)
+        file.write(bytes(int(image.header["vox_offset"]) - file.tell()))
+        for piece in _stored_slices(score_map, image.get_data_dtype()):
+            file.write(piece)
+
+
+def _stored_slices(score_map: np.ndarray, dtype: np.dtype) -> Iterator[bytes]:
+    """A map's voxels in the order and type of the file, a few slices at once, for no second copy of a large map."""
+    for k in range(0, score_map.shape[2], SLICES_AT_ONCE):
+        steps = np.clip(score_map[:, :, k : k + SLICES_AT_ONCE], 0.0, 1.0)
+        steps /= MAP_STEP
+        yield np.rint(steps, out=steps).astype(dtype).tobytes(order="F")
 
 
 def save_score(score: float, path: Path) -> None:

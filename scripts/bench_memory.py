@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -51,13 +52,17 @@ def write_scan(path: Path, slices: int, resampled: bool) -> None:
     nib.save(image, path)
 
 
-def peak_gib(folder: Path, weights: Path) -> float:
+def peak_gib(folder: Path, weights: Path, engine: str = "auto") -> float:
     """Peak resident memory of one `mood predict` on a folder."""
-    code = "import resource, sys\nfrom mood.cli import run\ntry:\n    run(sys.argv[1:])\nfinally:\n"
-    code += "    print('peak', resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
-    arguments = ["predict", "-i", folder, "-o", folder.with_name(folder.name + "-out"), "-r", "abdom"]
-    command = [sys.executable, "-c", code, *map(str, arguments), "-m", "fpi", "--weights", str(weights)]
-    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    # Not getrusage, whose peak starts at that of the process that started this one.
+    code = "import pathlib, sys\nfrom mood.cli import run\ntry:\n    run(sys.argv[1:])\nfinally:\n"
+    code += "    print('peak', pathlib.Path('/proc/self/status').read_text().split('VmHWM:')[1].split()[0])"
+    output = folder.with_name(f"{folder.name}-{engine}")
+    arguments = ["predict", "-i", folder, "-o", output, "-r", "abdom", "-m", "fpi", "--weights", weights]
+    command = [sys.executable, "-c", code, *map(str, arguments), "--engine", engine]
+    chosen_here = ("KERAS_BACKEND", "MOOD_ENGINE")  # by a script that has imported Keras
+    environment = {key: value for key, value in os.environ.items() if key not in chosen_here}
+    printed = subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout
     return int(printed.split("peak ")[1]) / 2**20
 
 

@@ -1,10 +1,13 @@
 """Toy scans that are never cubes, so that swapped axes fail."""
 
+import gzip
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 import pytest
+
+from mood import compression
 
 SHAPE = (24, 20, 16)
 
@@ -43,3 +46,13 @@ def healthy(write, rng) -> Path:
         data[3:25, 4:20, 1:15] = rng.uniform(0.3, 0.9, (22, 16, 14))
         path = write(data, f"s{i}.nii.gz", np.eye(4))
     return path.parent
+
+
+@pytest.fixture(params=["ISA-L", "Python"])
+def gzip_kind(request, monkeypatch) -> str:
+    """Runs a test once with each implementation of gzip."""
+    if request.param == "ISA-L":
+        pytest.importorskip("isal")
+    else:
+        monkeypatch.setattr(compression, "GzipFile", gzip.GzipFile)
+    return request.param

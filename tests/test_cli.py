@@ -149,3 +149,10 @@ def test_python_m_mood_is_the_same_program(tmp_path):
     done = mood("predict", "-i", "x", "-o", tmp_path / "out", "-r", "leg")
     assert done.returncode == 2
     assert done.stderr.startswith("mood: unknown region")
+
+
+def test_an_unknown_engine_is_a_usage_error(tmp_path):
+    done = mood("predict", "-i", tmp_path, "-o", tmp_path / "out", "-r", "brain", "--engine", "abacus")
+    assert done.returncode == 2
+    assert "Choose one of: auto, keras, openvino" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -14,7 +14,7 @@ TOP = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
 SHELL_SCRIPTS = sorted([*TOP.glob("*.sh"), *TOP.glob("docker/*.sh"), *TOP.glob("scripts/*.sh"), TOP / ".ci/run"])
 SOURCED = TOP / "docker/environment.sh"
-VARIANTS = ("cpu", "gpu")
+VARIANTS = ("cpu", "cpu-lean", "gpu")
 
 
 def names(paths):

@@ -36,6 +36,7 @@ from mood import runtime
 from mood.errors import TrainingError
 from mood.networks import ascnet as networks
 from mood.networks.ascnet import FAKE, REAL
+from mood.networks.engine import Forward
 from mood.weights.bundle import read_bundle, write_bundle
 
 Draw = Callable[[int, np.random.Generator], np.ndarray]  # count -> (count, H, W, 1) float32 in [0, 1]
@@ -176,11 +177,12 @@ class Adversaries:
         read_bundle(path, {"complete": self.complete.load_weights, "discriminator": self.discriminator.load_weights})
 
 
-def rebuilt(main: keras.Model, images: np.ndarray) -> list[np.ndarray]:
+def rebuilt(main: keras.Model | Forward, images: np.ndarray) -> list[np.ndarray]:
     """[Ifc, Iwc, Iro] of (N, H, W, 1) images, a few at a time, each (N, H, W) float32."""
+    run = main.predict_on_batch if isinstance(main, keras.Model) else main
     pieces = []
     for start in range(0, len(images), PREDICTED_AT_ONCE):
-        pieces.append([np.asarray(out)[..., 0] for out in main.predict_on_batch(images[start : start + 16])[:3]])
+        pieces.append([np.asarray(out)[..., 0] for out in run(images[start : start + 16])[:3]])
     return [np.concatenate(outputs) for outputs in zip(*pieces, strict=True)]
 
 

@@ -28,6 +28,7 @@ from mood.methods.base import Method, Settings, finite
 from mood.methods.rounds import Rounds
 from mood.methods.slicesets import InputSlices, ScanSlices, common_side, hold_out
 from mood.networks.ascnet import SIDE_MULTIPLE, build_main_module
+from mood.networks.engine import Forward, forward
 from mood.regions import Region
 from mood.slices import batches, filled_slices, pad_to_multiple, to_slices
 from mood.weights.bundle import read_notes
@@ -74,6 +75,7 @@ class AscNet(Method):
         self.rounds = Rounds(settings.stable_checks, settings.most_rounds)
         self.histogram: Histogram | None = None
         self._adversaries: Adversaries | None = None
+        self._forward: Forward | None = None
 
     @classmethod
     def default_settings(cls, region: Region) -> AscNetSettings:
@@ -89,13 +91,14 @@ class AscNet(Method):
         return self.levels.split
 
     def score_volume(self, scan: np.ndarray) -> np.ndarray:
+        self._forward = self._forward or forward(self.network)
         slices = to_slices(finite(scan), self.settings.slice_axis)
         _, height, width = slices.shape
-        scores = np.zeros(scan.shape, np.float32)
+        scores = np.zeros_like(scan, np.float32)  # in the scan's memory order, as it will be written
         score_slices = to_slices(scores, self.settings.slice_axis)
         for batch in batches(filled_slices(slices), max(1, PIXELS_AT_ONCE // (height * width))):
             padded = pad_to_multiple(slices[batch], SIDE_MULTIPLE)
-            score_slices[batch] = self.levels.score(rebuilt(self.network, padded[..., None])[2])[:, :height, :width]
+            score_slices[batch] = self.levels.score(rebuilt(self._forward, padded[..., None])[2])[:, :height, :width]
         return scores
 
     def train_epoch(self, scans: Sequence[np.ndarray], rng: np.random.Generator) -> Iterator[dict[str, float]]:
@@ -153,6 +156,7 @@ class AscNet(Method):
 
     def prepare(self, side: tuple[int, int]) -> Adversaries:
         """The networks of training for images of this height and width."""
+        self._forward = None
         if self._adversaries is None or self._adversaries.side != side:
             self._adversaries = Adversaries(self.network, self.settings, side)
         return self._adversaries
@@ -174,6 +178,7 @@ class AscNet(Method):
 
     def load_weights(self, path: Path) -> None:
         self.network.load_weights(path)
+        self._forward = None
         with h5py.File(path, "r") as file:
             self.levels = Levels.from_dict(json.loads(file[LEVELS_GROUP].attrs["levels"]))
 

@@ -71,7 +71,7 @@ class Fpi(Method):
         height, width = slices.shape[1:]
         multiple = side_multiple(self.settings.architecture)
         side = (-(-height // multiple) * multiple, -(-width // multiple) * multiple)
-        scores = np.empty(scan.shape, np.float32)
+        scores = np.empty_like(scan, np.float32)  # in the scan's memory order, as it will be written
         score_slices = to_slices(scores, self.settings.slice_axis)
         score_slices[...] = self._foreign_share(self._forward.empty(side)[1])[:height, :width]
         for batch in batches(filled_slices(slices), max(1, PIXELS_AT_ONCE // (side[0] * side[1]))):

@@ -11,7 +11,7 @@ from __future__ import annotations
 import keras
 import numpy as np
 
-from mood import runtime
+from mood.networks.engine import forward
 from mood.networks.wide_resnet import CUT_STRIDE, cut_receptive_field, fold, split
 
 
@@ -22,20 +22,20 @@ class CroppedForward:
     ----------
     network : keras.Model
         From `build_wide_resnet`, trained; one block a stage.
+    engine : {'keras', 'openvino'}, optional
+        As for `engine.forward`.
     """
 
-    def __init__(self, network: keras.Model) -> None:
-        self.front, self.rest = split(fold(network))
-        for part in (self.front, self.rest):
-            part.compile(jit_compile=runtime.jit_compile())
+    def __init__(self, network: keras.Model, engine: str | None = None) -> None:
+        self.front, self.rest = (forward(part, engine) for part in split(fold(network)))
         self.before, self.after = cut_receptive_field()
         self._empty: dict[tuple[int, int], tuple[np.ndarray, np.ndarray]] = {}
 
     def empty(self, side: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
         """Features (h, w, C) and map (H, W, classes) of a slice of zeros of this height and width."""
         if side not in self._empty:
-            features = self.front.predict_on_batch(np.zeros((1, *side, 1), np.float32))
-            self._empty[side] = features[0], self.rest.predict_on_batch(features)[0]
+            features = self.front(np.zeros((1, *side, 1), np.float32))
+            self._empty[side] = features[0], self.rest(features)[0]
         return self._empty[side]
 
     def __call__(self, slices: np.ndarray) -> np.ndarray:
@@ -47,11 +47,11 @@ class CroppedForward:
             return np.repeat(empty_map[None], len(slices), axis=0)
         (top, bottom), (r0, r1) = self._window(rows[0], rows[-1], side[0])
         (left, right), (c0, c1) = self._window(columns[0], columns[-1], side[1])
-        inner = self.front.predict_on_batch(np.ascontiguousarray(slices[:, r0:r1, c0:c1]))
+        inner = self.front(np.ascontiguousarray(slices[:, r0:r1, c0:c1]))
         features = np.repeat(empty_features[None], len(slices), axis=0)
         i, j = r0 // CUT_STRIDE, c0 // CUT_STRIDE
         features[:, top:bottom, left:right] = inner[:, top - i : bottom - i, left - j : right - j]
-        return self.rest.predict_on_batch(features)
+        return self.rest(features)
 
     def _window(self, first: int, last: int, side: int) -> tuple[tuple[int, int], tuple[int, int]]:
         """Features that content in pixels first .. last can change, and the pixels that those see.

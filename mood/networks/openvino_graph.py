@@ -1,0 +1,134 @@
+"""A Keras network rebuilt in OpenVINO's own operations, whatever backend Keras runs on.
+
+Keras and OpenVINO can convert networks themselves, but their graphs keep a transposition around each
+convolution or tile where they should interpolate, and cost up to half as much again. Layers that are not in
+`TRANSLATIONS` are refused; a new one is a function of a few lines. Inside, images are (N, C, H, W).
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+import openvino as ov
+from openvino import opset13 as ops
+
+from mood.errors import UsageError
+
+Node = Any  # an output of an OpenVINO operation
+CHANNELS_FIRST, CHANNELS_LAST = (0, 3, 1, 2), (0, 2, 3, 1)
+PLAIN_ACTIVATIONS = {
+    "linear": lambda x: x,
+    "relu": ops.relu,
+    "sigmoid": ops.sigmoid,
+    "tanh": ops.tanh,
+    "elu": lambda x: ops.elu(x, 1.0),
+    "softmax": lambda x: ops.softmax(x, 1),
+}
+
+
+def build_graph(network: keras.Model) -> ov.Model:
+    """The network in inference mode, for any height and width.
+
+    Parameters
+    ----------
+    network : keras.Model
+        Functional, one input (N, H, W, C), its weights as they are now.
+
+    Raises
+    ------
+    UsageError
+        When it has a layer that is not translated.
+    """
+    slices = ops.parameter([-1, -1, -1, network.inputs[0].shape[-1]], ov.Type.f32)
+    # What Keras itself calls a network's layers with; its public description of a network imports TensorFlow.
+    nodes = network._run_through_graph(ops.transpose(slices, CHANNELS_FIRST), _translated)
+    outputs = nodes if isinstance(nodes, (list, tuple)) else [nodes]
+    return ov.Model([ops.result(ops.transpose(output, CHANNELS_LAST)) for output in outputs], [slices])
+
+
+def _translated(layer: keras.Layer) -> Callable[..., Node]:
+    kind = type(layer).__name__
+    if kind not in TRANSLATIONS:
+        raise UsageError(f"OpenVINO is not told how to run a layer {kind}", fix="Choose --engine keras")
+    return lambda inputs, **_: TRANSLATIONS[kind](layer, inputs)
+
+
+def _activated(layer: keras.Layer, x: Node) -> Node:
+    name = layer.activation.__name__
+    if name not in PLAIN_ACTIVATIONS:
+        raise UsageError(f"OpenVINO is not told how to run the activation {name}", fix="Choose --engine keras")
+    return PLAIN_ACTIVATIONS[name](x)
+
+
+def _array(variable: Any) -> np.ndarray:
+    return np.ascontiguousarray(keras.ops.convert_to_numpy(variable), np.float32)
+
+
+def _per_channel(values: np.ndarray) -> Node:
+    return ops.constant(values.reshape(1, -1, 1, 1).astype(np.float32))
+
+
+def _with_bias(layer: keras.Layer, x: Node) -> Node:
+    return _activated(layer, ops.add(x, _per_channel(_array(layer.bias))) if layer.use_bias else x)
+
+
+def _convolution(layer: keras.Layer, x: Node) -> Node:
+    kernel = ops.constant(np.ascontiguousarray(_array(layer.kernel).transpose(3, 2, 0, 1)))
+    padding = "same_upper" if layer.padding == "same" else "valid"
+    x = ops.convolution(x, kernel, list(layer.strides), [0, 0], [0, 0], list(layer.dilation_rate), padding)
+    return _with_bias(layer, x)
+
+
+def _transposed_convolution(layer: keras.Layer, x: Node) -> Node:
+    kernel = ops.constant(np.ascontiguousarray(_array(layer.kernel).transpose(3, 2, 0, 1)))
+    excess = [size - stride for size, stride in zip(layer.kernel_size, layer.strides, strict=True)]
+    if min(excess) < 0:
+        raise UsageError("OpenVINO is not told how to run a stride beyond the kernel", fix="Choose --engine keras")
+    cut = excess if layer.padding == "same" else [0, 0]
+    begin, end = [n // 2 for n in cut], [n - n // 2 for n in cut]
+    x = ops.convolution_backprop_data(x, kernel, list(layer.strides), None, begin, end, [1, 1])
+    return _with_bias(layer, x)
+
+
+def _normalisation(layer: keras.Layer, x: Node) -> Node:
+    mean, variance = _array(layer.moving_mean), _array(layer.moving_variance)
+    scale = (_array(layer.gamma) if layer.scale else 1.0) / np.sqrt(variance + layer.epsilon)
+    shift = (_array(layer.beta) if layer.center else 0.0) - mean * scale
+    return ops.add(ops.multiply(x, _per_channel(scale)), _per_channel(shift))
+
+
+def _upsampling(layer: keras.Layer, x: Node) -> Node:
+    scales = ops.constant(np.array(layer.size, np.float32))
+    mode = "nearest" if layer.interpolation == "nearest" else "linear_onnx"
+    corners = "asymmetric" if mode == "nearest" else "half_pixel"
+    return ops.interpolate(
+        x, scales, mode, "scales", coordinate_transformation_mode=corners, nearest_mode="floor", axes=[2, 3]
+    )
+
+
+def _pooling(layer: keras.Layer, x: Node) -> Node:
+    strides, size = list(layer.strides), list(layer.pool_size)
+    padding = "same_upper" if layer.padding == "same" else "valid"
+    if isinstance(layer, keras.layers.MaxPooling2D):
+        return ops.max_pool(x, strides, [1, 1], [0, 0], [0, 0], size, "floor", padding).output(0)
+    return ops.avg_pool(x, strides, [0, 0], [0, 0], size, True, "floor", padding)
+
+
+TRANSLATIONS: dict[str, Callable[..., Node]] = {
+    "Conv2D": _convolution,
+    "Conv2DTranspose": _transposed_convolution,
+    "BatchNormalization": _normalisation,
+    "Activation": _activated,
+    "ReLU": lambda layer, x: ops.relu(x),
+    "LeakyReLU": lambda layer, x: ops.prelu(x, ops.constant(np.float32(layer.negative_slope))),
+    "UpSampling2D": _upsampling,
+    "AveragePooling2D": _pooling,
+    "MaxPooling2D": _pooling,
+    "Add": lambda layer, inputs: functools.reduce(ops.add, inputs),
+    "Concatenate": lambda layer, inputs: ops.concat(list(inputs), 1),
+    **dict.fromkeys(("Dropout", "SpatialDropout2D", "GaussianNoise", "Identity"), lambda layer, x: x),
+}
