@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 
-from mood import runtime
-from mood.methods.base import Method, Settings, finite
+from mood.methods.base import Settings, finite
+from mood.methods.network_method import NetworkMethod
 from mood.networks.autoencoder import SIDE_MULTIPLE, build_autoencoder
 from mood.regions import Region
 from mood.slices import batches, filled_slices, pad_to_multiple, to_slices
@@ -31,7 +31,7 @@ class AutoencoderSettings(Settings):
     batch_size: int = 16  # slices
 
 
-class Autoencoder(Method):
+class Autoencoder(NetworkMethod):
     """The residual of a convolutional autoencoder, slice by slice."""
 
     name = "autoencoder"
@@ -62,12 +62,11 @@ class Autoencoder(Method):
         count, height, width = slices.shape
         padded = pad_to_multiple(slices, SIDE_MULTIPLE)
         padded = np.pad(padded, ((0, SLICES_AT_ONCE - count), (0, 0), (0, 0)))
-        return np.asarray(self.network.predict_on_batch(padded[..., None]))[:count, :height, :width, 0]
+        return self.runner(padded[..., None])[:count, :height, :width, 0]
 
     def train_epoch(self, scans: Sequence[np.ndarray], rng: np.random.Generator) -> Iterator[dict[str, float]]:
         """A step for each batch of filled slices of each scan, scans and slices in random order."""
-        if not self.network.compiled:
-            self._compile()
+        self.prepare_training()
         for index in rng.permutation(len(scans)):
             slices = to_slices(np.asarray(scans[index], np.float32), self.settings.slice_axis)
             size, filled = self.settings.batch_size, rng.permutation(filled_slices(slices))
@@ -75,22 +74,6 @@ class Autoencoder(Method):
                 images = pad_to_multiple(slices[batch], SIDE_MULTIPLE)[..., None]
                 yield {"loss": float(self.network.train_on_batch(images, images))}
 
-    def _compile(self) -> None:
+    def optimizer_and_loss(self) -> tuple[keras.optimizers.Optimizer, Any]:
         # Squared: most of a slice is air, and the absolute error is content with an answer of nothing but air.
-        optimizer = keras.optimizers.Adam(self.settings.learning_rate)
-        self.network.compile(optimizer, "mean_squared_error", jit_compile=runtime.jit_compile())
-        optimizer.build(self.network.trainable_variables)
-
-    def save_weights(self, path: Path) -> None:
-        bare = keras.Model(self.network.inputs, self.network.outputs, name=self.network.name)
-        bare.save_weights(path)
-
-    def load_weights(self, path: Path) -> None:
-        self.network.load_weights(path)
-
-    def save_state(self, path: Path) -> None:
-        self.network.save_weights(path)
-
-    def load_state(self, path: Path) -> None:
-        self._compile()
-        self.network.load_weights(path)
+        return keras.optimizers.Adam(self.settings.learning_rate), "mean_squared_error"

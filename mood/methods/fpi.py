@@ -11,13 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 
-from mood import runtime
-from mood.methods.base import Method, Settings, finite
+from mood.methods.base import Settings, finite
+from mood.methods.network_method import NetworkMethod
 from mood.networks.cropped import CroppedForward
 from mood.networks.wide_resnet import build_wide_resnet, side_multiple
 from mood.regions import Region
@@ -40,7 +40,7 @@ class FpiSettings(Settings):
     batch_size: int = 32  # slices
 
 
-class Fpi(Method):
+class Fpi(NetworkMethod):
     """Foreign Patch Interpolation."""
 
     name = "fpi"
@@ -50,7 +50,6 @@ class Fpi(Method):
     def __init__(self, region: Region, settings: FpiSettings) -> None:
         super().__init__(region, settings)
         self.network = build_wide_resnet(settings.architecture, settings.width, settings.classes)
-        self._forward: CroppedForward | None = None
 
     @classmethod
     def default_settings(cls, region: Region) -> FpiSettings:
@@ -65,18 +64,16 @@ class Fpi(Method):
         )
 
     def score_volume(self, scan: np.ndarray) -> np.ndarray:
-        if self._forward is None:
-            self._forward = CroppedForward(self.network)
         slices = to_slices(finite(scan), self.settings.slice_axis)
         height, width = slices.shape[1:]
         multiple = side_multiple(self.settings.architecture)
         side = (-(-height // multiple) * multiple, -(-width // multiple) * multiple)
         scores = np.empty_like(scan, np.float32)  # in the scan's memory order, as it will be written
         score_slices = to_slices(scores, self.settings.slice_axis)
-        score_slices[...] = self._foreign_share(self._forward.empty(side)[1])[:height, :width]
+        score_slices[...] = self._foreign_share(self.runner.empty(side)[1])[:height, :width]
         for batch in batches(filled_slices(slices), max(1, PIXELS_AT_ONCE // (side[0] * side[1]))):
             padded = pad_to_multiple(slices[batch], multiple)
-            score_slices[batch] = self._foreign_share(self._forward(padded[..., None]))[:, :height, :width]
+            score_slices[batch] = self._foreign_share(self.runner(padded[..., None]))[:, :height, :width]
         return scores
 
     def _foreign_share(self, output: np.ndarray) -> np.ndarray:
@@ -88,19 +85,18 @@ class Fpi(Method):
 
     def train_epoch(self, scans: Sequence[np.ndarray], rng: np.random.Generator) -> Iterator[dict[str, float]]:
         """Every subject is in one pair, the pairs are drawn anew; two steps for each batch of slices."""
-        self._forward = None
-        if not self.network.compiled:
-            self._compile()
+        self.prepare_training()
         order = rng.permutation(len(scans))
         for i, j in zip(order[0::2], order[1::2], strict=False):
             for images, targets in self._pair_batches(scans[i], scans[j], rng):
                 yield {"loss": float(self.network.train_on_batch(images, targets))}
 
-    def _compile(self) -> None:
+    def optimizer_and_loss(self) -> tuple[keras.optimizers.Optimizer, Any]:
         loss = "binary_crossentropy" if self.settings.classes == 1 else "sparse_categorical_crossentropy"
-        optimizer = keras.optimizers.Adam(self.settings.learning_rate)
-        self.network.compile(optimizer, loss, jit_compile=runtime.jit_compile())
-        optimizer.build(self.network.trainable_variables)
+        return keras.optimizers.Adam(self.settings.learning_rate), loss
+
+    def make_runner(self) -> CroppedForward:
+        return CroppedForward(self.network)
 
     def _pair_batches(
         self, host: np.ndarray, foreign: np.ndarray, rng: np.random.Generator
@@ -124,21 +120,6 @@ class Fpi(Method):
         for batch in batches(np.arange(len(chosen)), settings.batch_size):
             yield mixed_a[batch], label[batch]
             yield mixed_b[batch], label[batch]
-
-    def save_weights(self, path: Path) -> None:
-        bare = keras.Model(self.network.inputs, self.network.outputs, name=self.network.name)
-        bare.save_weights(path)
-
-    def load_weights(self, path: Path) -> None:
-        self.network.load_weights(path)
-        self._forward = None
-
-    def save_state(self, path: Path) -> None:
-        self.network.save_weights(path)
-
-    def load_state(self, path: Path) -> None:
-        self._compile()
-        self.network.load_weights(path)
 
 
 def _same_shape(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

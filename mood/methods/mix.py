@@ -10,14 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 
-from mood import runtime
 from mood.conform import content_box
-from mood.methods.base import Method, Settings, finite
+from mood.methods.base import Settings, finite
+from mood.methods.network_method import NetworkMethod
 from mood.methods.patches import common_shape, most_alike, neighbourhoods, shuffled_batches, training_slices
 from mood.networks.unet import SIDE_MULTIPLE, build_unet, overlap_loss
 from mood.prefetch import prefetched
@@ -42,7 +42,7 @@ class MixSettings(Settings):
     batch_size: int = 16  # slices
 
 
-class Mix(Method):
+class Mix(NetworkMethod):
     """A mix of self-supervised tasks."""
 
     name = "mix"
@@ -71,13 +71,12 @@ class Mix(Method):
         padded = pad_to_multiple(slices, SIDE_MULTIPLE)
         for batch in batches(filled_slices(slices), max(1, PIXELS_AT_ONCE // (height * width))):
             images = neighbourhoods(padded, batch, self.settings.reach)
-            score_slices[batch] = np.asarray(self.network.predict_on_batch(images))[:, :height, :width, 0]
+            score_slices[batch] = self.runner(images)[:, :height, :width, 0]
         return scores
 
     def train_epoch(self, scans: Sequence[np.ndarray], rng: np.random.Generator) -> Iterator[dict[str, float]]:
-        """Every scan is a host once and a partner once."""
-        if not self.network.compiled:
-            self._compile()
+        """Every scan is in one pair of its own, and each pair gives two altered scans."""
+        self.prepare_training()
         pairs = self._pairs(scans, rng)
         slices = training_slices(pairs, self.tasks, self.settings.slice_axis, self.settings.reach, self.mirror, rng)
         for images, labels in prefetched(shuffled_batches(slices, self.settings.batch_size, rng)):
@@ -95,23 +94,7 @@ class Mix(Method):
         """Whether a mirrored scan of this region could be a healthy one."""
         return self.region.symmetric
 
-    def _compile(self) -> None:
+    def optimizer_and_loss(self) -> tuple[keras.optimizers.Optimizer, Any]:
         settings = self.settings
         rate = keras.optimizers.schedules.CosineDecay(settings.learning_rate, settings.decay_steps, LAST_RATE)
-        optimizer = keras.optimizers.Adam(rate)
-        self.network.compile(optimizer, overlap_loss, jit_compile=runtime.jit_compile())
-        optimizer.build(self.network.trainable_variables)
-
-    def save_weights(self, path: Path) -> None:
-        bare = keras.Model(self.network.inputs, self.network.outputs, name=self.network.name)
-        bare.save_weights(path)
-
-    def load_weights(self, path: Path) -> None:
-        self.network.load_weights(path)
-
-    def save_state(self, path: Path) -> None:
-        self.network.save_weights(path)
-
-    def load_state(self, path: Path) -> None:
-        self._compile()
-        self.network.load_weights(path)
+        return keras.optimizers.Adam(rate), overlap_loss
