@@ -217,19 +217,16 @@ app.command()(cli_ascnet.inspect)
 @app.command()
 def info() -> None:
     """The methods and the trained weights that come with this installation."""
-    from rich.table import Table
-
     from mood.methods import REGISTRY
-    from mood.weights import packaged_weights
+    from mood.weights import default_method, packaged_weights
+    from mood.weights.card import summary
 
-    table = Table("weights", "method", "region", "grid", "voxel mm", "steps", "SHA-256", title="Trained weights")
+    console.print(f"Methods: {', '.join(REGISTRY)}", highlight=False)
     for found in packaged_weights():
-        settings = found.config["settings"]
-        grid = " x ".join(map(str, settings["grid_shape"]))
-        spacing = " x ".join(f"{mm:.3g}" for mm in settings["spacing_mm"])
-        steps = str(found.config["training"]["steps"])
-        table.add_row(found.path.name, found.method, found.region, grid, spacing, steps, found.config["sha256"][:12])
-    console.print(f"Methods: {', '.join(REGISTRY)}", table, sep="\n")
+        default = ", the default" if found.method == default_method(found.region) else ""
+        console.print(f"\n[bold]{found.path.name}[/bold]{default}", highlight=False)
+        for line in summary(found.config):
+            console.print(f"  {line}", highlight=False, markup=False)
 
 
 def main() -> None:

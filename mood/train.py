@@ -35,7 +35,6 @@ from mood.training_data import (
     unlabelled_scans,
 )
 from mood.weights import write_folder
-from mood.weights.card import card_text
 
 log = logging.getLogger(__name__)
 
@@ -146,7 +145,7 @@ def _write_weights(run: _Run, training: list[Path], held_out: list[Path], note: 
     run.method.load_weights(run.target / BEST_ARRAYS)
     if held_out:
         config["calibration"] = measure_calibration(run.method, held_out).to_dict()
-    write_folder(run.target, run.target / BEST_ARRAYS, config, card_text(config))
+    write_folder(run.target, run.target / BEST_ARRAYS, config)
 
 
 def new_method(name: str, region: Region, settings: dict[str, Any]) -> Method:

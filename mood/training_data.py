@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 from pathlib import Path
 
@@ -12,10 +13,12 @@ from mood.calibration import Calibration, calibrate
 from mood.conform import conform
 from mood.errors import NoInputError, ScanError, UsageError
 from mood.methods import Method
-from mood.synthesis.outliers import KINDS, draw_outlier, plant_outlier
+from mood.synthesis.outliers import ALL_KINDS, draw_outlier, plant_outlier
 from mood.volume import find_scans, load, scan_name
 
 log = logging.getLogger(__name__)
+
+CASES_A_SCAN = 2  # outliers that a checkpoint is chosen by
 
 
 def conformed_scans(source: Path, cache: Path, method: Method, fewest: int = 2) -> list[Path]:
@@ -61,11 +64,16 @@ def hold_out(scans: list[Path], held_out: int) -> tuple[list[Path], list[Path]]:
 def selection_cases(
     held_out: list[Path], seed: int, trained_kinds: tuple[str, ...] = ()
 ) -> list[tuple[np.ndarray, np.ndarray]]:
-    """One outlier in each held-out scan, the kinds that training holds nothing like in turn: (scan, label) pairs."""
+    """Two cases of each held-out scan with an outlier each, the kinds in turn that training holds nothing like.
+
+    Returns
+    -------
+    list of (scan, label) pairs, (X, Y, Z) each
+    """
     rng = np.random.default_rng([seed, 1])
-    kinds = [kind for kind in KINDS if kind not in trained_kinds]
+    kinds = itertools.cycle(kind for kind in ALL_KINDS if kind not in trained_kinds)
     cases = []
-    for path, kind in zip(held_out, kinds * len(held_out), strict=False):
+    for path, kind in zip(held_out * CASES_A_SCAN, kinds, strict=False):
         scan = np.load(path).astype(np.float32)
         cases.append(plant_outlier(scan, draw_outlier(kind, scan, rng)))
     return cases

@@ -34,7 +34,7 @@ from mood.benchmark.tally import Tally, summarise
 from mood.methods import BASELINES, REGISTRY, Method, load_method
 from mood.regions import REGIONS, Region
 from mood.synthesis.outliers import ALL_KINDS, HARDER_KINDS, KINDS
-from mood.weights import default_method, read_folder
+from mood.weights import default_method, packaged_weights, read_folder, record_scores
 
 log = logging.getLogger("bench")
 
@@ -65,6 +65,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--region", choices=REGIONS, help="one region only")
     parser.add_argument("--methods", nargs="+", choices=REGISTRY, default=list(REGISTRY), help="only these")
     parser.add_argument("--weights", nargs="+", type=Path, default=[], help="further rows: folders of mood train")
+    parser.add_argument("--record", action="store_true", help="keep the shipped methods' figures with their weights")
     parser.add_argument("--json", type=Path, help="write every figure here")
     parser.add_argument("--pictures", type=Path, help="write a PNG a group: slice, label and the map of each method")
     parser.add_argument("--predictions", type=Path, help="keep all cases and maps here, for mood evaluate")
@@ -157,6 +158,16 @@ def measure_region(
     return groups
 
 
+def record(region: Region, group: tables.Group) -> None:
+    """Write the deciding figures of each shipped method into its weights folder."""
+    for name, summary in group[tables.PUBLISHED].items():
+        for weights in packaged_weights():
+            if (weights.method, weights.region) == (name, region.name):
+                about = {"bench_group": DECIDES[region.name], "bench_pixel_ap": summary.mean_pixel_ap.value}
+                about |= {"bench_sample_auroc": summary.mean_sample_auroc.value}
+                record_scores(weights, {k: round(v, 4) if isinstance(v, float) else v for k, v in about.items()})
+
+
 def main() -> None:
     asked, start = options(), time.monotonic()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
@@ -170,6 +181,8 @@ def main() -> None:
         {"group": f"{region}, {group}"} | tables.verdict(found[region][group], default_method(region)) if region else {}
     )
     about = {"quick": asked.quick, "seed": asked.seed, **asdict(plan), "seconds": round(time.monotonic() - start)}
+    for name in found if asked.record else ():
+        record(REGIONS[name], found[name][DECIDES[name]])
     if asked.json:
         asked.json.parent.mkdir(parents=True, exist_ok=True)
         asked.json.write_text(json.dumps(tables.to_json(found, about, last), indent=1) + "\n", encoding="utf-8")

@@ -34,7 +34,7 @@ def write_weights(folder: Path) -> None:
     folder.mkdir()
     method.save_weights(folder / "full.weights.h5")
     config = {"method": "fpi", "region": "abdom", "settings": method.settings.to_dict(), "training": {"steps": 0}}
-    write_folder(folder, folder / "full.weights.h5", config, "# untrained\n")
+    write_folder(folder, folder / "full.weights.h5", config)
 
 
 def write_scan(path: Path, slices: int, resampled: bool) -> None:

@@ -8,8 +8,9 @@ from mood.errors import NoInputError, TrainingError, UsageError
 from mood.methods import load_method
 from mood.methods.atlas import Atlas
 from mood.regions import BRAIN
+from mood.synthesis.outliers import ALL_KINDS, HARDER_KINDS, KINDS, draw_outlier
 from mood.train import Schedule, new_method, train
-from mood.training_data import selection_ap
+from mood.training_data import measure_calibration, selection_ap, selection_cases
 from mood.weights import read_folder
 
 SMALL = {"grid_shape": (32, 32, 16), "spacing_mm": (1.0, 1.0, 1.0), "width": 1, "batch_size": 8}
@@ -157,3 +158,35 @@ def test_a_training_that_fails_leaves_its_best_weights(healthy, tmp_path, monkey
 def test_unlabelled_scans_are_for_methods_that_learn_from_them(healthy, tmp_path):
     with pytest.raises(UsageError, match="healthy scans only"):
         train(healthy, tmp_path / "w", "fpi", BRAIN, SMALL, unlabelled=healthy)
+
+
+def test_the_cases_that_choose_a_checkpoint_hold_no_kind_that_training_resembles(tmp_path, rng, monkeypatch):
+    drawn = []
+
+    def draw(kind, scan, case_rng):
+        drawn.append(kind)
+        return draw_outlier(kind, scan, case_rng)
+
+    monkeypatch.setattr("mood.training_data.draw_outlier", draw)
+    np.save(tmp_path / "a.npy", rng.random((24, 20, 16), dtype=np.float32))
+    cases = selection_cases([tmp_path / "a.npy"] * 4, 0, tuple(KINDS))
+    assert len(cases) == 8
+    assert set(drawn) == set(HARDER_KINDS)
+    selection_cases([tmp_path / "a.npy"] * 4, 0)
+    assert set(drawn) == set(ALL_KINDS)
+
+
+def test_calibration_is_measured_on_tissue_of_healthy_scans(tmp_path, rng):
+    class Constant:
+        def score_volume(self, scan):
+            return np.where(scan > 0, 0.2, 0.9).astype(np.float32)
+
+        def raw_sample_score(self, score_map):
+            return float(score_map.mean())
+
+    scan = rng.random((24, 20, 16), dtype=np.float32)
+    scan[:12] = 0
+    np.save(tmp_path / "a.npy", scan)
+    calibration = measure_calibration(Constant(), [tmp_path / "a.npy"])
+    assert calibration.rare_values == pytest.approx((0.2,) * 5)
+    assert calibration.share_below(0.55) == pytest.approx(0.5, abs=0.02)

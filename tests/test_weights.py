@@ -6,7 +6,19 @@ import numpy as np
 import pytest
 
 from mood.errors import WeightsError
-from mood.weights import ARRAYS, CONFIG, PACKAGED, find_weights, packaged_weights, read_folder, write_folder
+from mood.weights import (
+    ARRAYS,
+    CARD,
+    CONFIG,
+    PACKAGED,
+    default_method,
+    find_weights,
+    packaged_weights,
+    read_folder,
+    record_scores,
+    write_folder,
+)
+from mood.weights.card import summary
 
 CONFIG_OF_FPI = {"method": "fpi", "region": "brain", "settings": {}, "training": {"steps": 3}}
 
@@ -17,7 +29,7 @@ def folder(tmp_path):
         file["layers/a/kernel"] = np.full((3, 4), 0.1, np.float32)
         file["layers/a/bias"] = np.full(4, 0.1, np.float32)
         file["layers/a"].attrs["name"] = "a"
-    write_folder(tmp_path / "w", tmp_path / "full.h5", CONFIG_OF_FPI, "# card\n")
+    write_folder(tmp_path / "w", tmp_path / "full.h5", CONFIG_OF_FPI)
     return tmp_path / "w"
 
 
@@ -78,3 +90,35 @@ def test_the_packaged_weights_are_whole_and_small():
         weights.verified_arrays()
         assert (weights.path / "card.md").read_text(encoding="utf-8").startswith("# ")
     assert sum(p.stat().st_size for p in PACKAGED.rglob("*") if p.is_file()) < 80e6
+
+
+def test_the_default_method_of_each_region_has_packaged_weights(monkeypatch, tmp_path):
+    monkeypatch.setenv("MOOD_RESTORE_DIR", str(tmp_path))
+    for region in ("brain", "abdom"):
+        assert read_folder(PACKAGED / f"{default_method(region)}-{region}").verified_arrays().exists()
+
+
+def test_without_a_named_method_the_weights_that_are_given_or_placed_decide(folder, monkeypatch, tmp_path):
+    (folder / CONFIG).write_text((folder / CONFIG).read_text().replace('"fpi"', '"atlas"'))
+    monkeypatch.setenv("MOOD_RESTORE_DIR", str(tmp_path / "placed"))
+    assert default_method("brain", folder) == "atlas"
+    assert default_method("abdom", folder) == default_method("abdom")
+    shutil.copytree(folder, tmp_path / "placed" / "brain" / "mine")
+    assert default_method("brain") == "atlas"
+
+
+def test_recorded_scores_are_kept_with_the_weights_and_change_no_array(folder):
+    before = (folder / ARRAYS).read_bytes()
+    record_scores(read_folder(folder), {"bench_group": "1 mm", "bench_pixel_ap": 0.25, "bench_sample_auroc": 0.75})
+    found = read_folder(folder)
+    assert found.config["bench"]["bench_pixel_ap"] == 0.25
+    assert "| bench pixel ap | 0.25 |" in (folder / CARD).read_text()
+    assert found.verified_arrays().read_bytes() == before
+
+
+def test_the_summary_of_weights_names_recipe_data_scores_and_checksum():
+    for weights in packaged_weights():
+        text = "\n".join(summary(weights.config))
+        assert weights.config["sha256"] in text
+        assert weights.config["training"]["note"] in text
+        assert f"method {weights.method}, region {weights.region}" in text

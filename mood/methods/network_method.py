@@ -41,12 +41,16 @@ class NetworkMethod(Method):
     def make_runner(self) -> Any:
         return forward(self.network)
 
+    @property
+    def _bare(self) -> keras.Model:
+        """The same layers without the optimizer, whose state is no part of the weights."""
+        return keras.Model(self.network.inputs, self.network.outputs, name=self.network.name)
+
     def save_weights(self, path: Path) -> None:
-        bare = keras.Model(self.network.inputs, self.network.outputs, name=self.network.name)
-        bare.save_weights(path)
+        self._bare.save_weights(path)
 
     def load_weights(self, path: Path) -> None:
-        self.network.load_weights(path)
+        self._bare.load_weights(path)
         self._runner = None
 
     def save_state(self, path: Path) -> None:

@@ -15,13 +15,13 @@ from numpy.random import Generator
 from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
-GAMMA = (0.75, 1.33)
-SHADING = 0.08  # of the coil, standard deviation at the control points
+GAMMA = (0.9, 1.11)  # wider ones hide what an altered brightness would tell
+SHADING = 0.03  # of the coil, standard deviation at the control points
 SHADING_POINTS = 4  # along each axis
 BLUR = (0.3, 0.8)  # voxels, standard deviation
-NOISE = (0.0, 0.03)  # of the intensity range, standard deviation
+NOISE = (0.0, 0.015)  # of the intensity range, standard deviation
 TURN_DEGREES, SCALING = 6.0, 0.06  # standard deviations
-BLURRED, NOISY, POSED = 0.25, 0.5, 0.4  # shares of the pairs
+BLURRED, NOISY, POSED = 0.2, 0.4, 0.4  # shares of the pairs
 LEAST_TISSUE = 1e-3  # tissue never becomes background
 
 

@@ -21,6 +21,7 @@ import h5py
 import numpy as np
 
 from mood.errors import WeightsError
+from mood.weights.card import card_text
 
 PACKAGED = Path(__file__).parent
 DEFAULTS = "defaults.json"  # the method that a region's scans are scored with when none is named
@@ -145,14 +146,21 @@ def packaged_weights() -> list[WeightsFolder]:
     return [read_folder(path.parent) for path in sorted(PACKAGED.glob(f"*/{CONFIG}"))]
 
 
-def write_folder(folder: Path, full_arrays: Path, config: dict[str, Any], card: str) -> None:
+def write_folder(folder: Path, full_arrays: Path, config: dict[str, Any]) -> None:
     """Write a weights folder from float32 arrays; `config` lacks the checksum only. The config comes last."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / CONFIG).unlink(missing_ok=True)
     _halve_matrices(full_arrays, folder / ARRAYS)
-    (folder / CARD).write_text(card, encoding="utf-8")
+    (folder / CARD).write_text(card_text(config), encoding="utf-8")
     config = config | {"sha256": checksum(folder / ARRAYS)}
     (folder / CONFIG).write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
+
+
+def record_scores(weights: WeightsFolder, scores: dict[str, float]) -> None:
+    """Keep what a benchmark measured of these weights in their config and card; the arrays stay as they are."""
+    config = weights.config | {"bench": scores}
+    (weights.path / CARD).write_text(card_text(config), encoding="utf-8")
+    (weights.path / CONFIG).write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
 
 
 def checksum(path: Path) -> str:

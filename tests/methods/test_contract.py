@@ -89,7 +89,7 @@ def test_saved_weights_give_the_same_map(method, tmp_path):
         "settings": method.settings.to_dict(),
         "training": {},
     }
-    write_folder(tmp_path / "weights", tmp_path / "full.weights.h5", config, "# card\n")
+    write_folder(tmp_path / "weights", tmp_path / "full.weights.h5", config)
     loaded = load_method(read_folder(tmp_path / "weights"))
     expected = method.score_volume(SCANS["textured"])
     np.testing.assert_allclose(loaded.score_volume(SCANS["textured"]), expected, atol=5e-3)  # stored as float16

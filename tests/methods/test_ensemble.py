@@ -25,7 +25,7 @@ def write_weights(folder, method):
         "settings": method.settings.to_dict(),
         "training": {},
     }
-    write_folder(folder, folder / "full.weights.h5", config, "# card\n")
+    write_folder(folder, folder / "full.weights.h5", config)
 
 
 @pytest.fixture
