@@ -38,6 +38,7 @@ class Region:
     classes: int  # FPI's outputs: 1 regresses the interpolation factor, 5 classify it in quarters
     difference_step: float  # FPI: two voxels differ when they fall in different steps; 0 = exactly
     architecture: str  # FPI's network
+    content_share: tuple[float, float, float]  # of the grid along each axis that most bodies stay within
     symmetric: bool  # left to right: a mirrored scan could be a healthy one
     window_hu: tuple[float, float] | None = None  # CT: Hounsfield units that become 0 and 1
 
@@ -52,6 +53,7 @@ BRAIN = Region(
     classes=1,
     difference_step=0.0,
     architecture="dec",
+    content_share=(0.75, 0.875, 0.75),
     symmetric=True,
 )
 
@@ -64,6 +66,7 @@ ABDOM = Region(
     classes=5,
     difference_step=1e-3,
     architecture="decdeeper",
+    content_share=(1.0, 1.0, 1.0),
     symmetric=False,
     window_hu=(-160.0, 240.0),  # the usual soft-tissue window
 )

@@ -18,11 +18,11 @@ import numpy as np
 from mood.conform import content_box
 from mood.methods.base import Settings, finite
 from mood.methods.network_method import NetworkMethod
-from mood.methods.patches import common_shape, most_alike, neighbourhoods, shuffled_batches, training_slices
+from mood.methods.patches import most_alike, neighbourhoods, shuffled_batches, training_slices
 from mood.networks.unet import SIDE_MULTIPLE, build_unet, overlap_loss
 from mood.prefetch import prefetched
 from mood.regions import Region
-from mood.slices import batches, filled_slices, fit_shape, pad_to_multiple, to_slices
+from mood.slices import batches, filled_slices, fit_shape, to_slices
 from mood.synthesis.tasks import TASKS, get_tasks
 
 PIXELS_AT_ONCE = 16 * 128 * 128  # at prediction
@@ -62,17 +62,27 @@ class Mix(NetworkMethod):
 
     def score_volume(self, scan: np.ndarray) -> np.ndarray:
         scan = finite(scan)
-        scores = np.zeros(scan.shape, np.float32)
-        box = tuple(slice(a, b) for a, b in zip(*content_box(scan), strict=True))
-        slices, score_slices = (to_slices(part[box], self.settings.slice_axis) for part in (scan, scores))
-        if slices.size == 0:
-            return scores
+        framed = fit_shape(scan, self._frame(scan))
+        scores = np.zeros(framed.shape, np.float32)
+        slices, score_slices = (to_slices(part, self.settings.slice_axis) for part in (framed, scores))
         height, width = slices.shape[1:]
-        padded = pad_to_multiple(slices, SIDE_MULTIPLE)
         for batch in batches(filled_slices(slices), max(1, PIXELS_AT_ONCE // (height * width))):
-            images = neighbourhoods(padded, batch, self.settings.reach)
-            score_slices[batch] = self.runner(images)[:, :height, :width, 0]
-        return scores
+            score_slices[batch] = self.runner(neighbourhoods(slices, batch, self.settings.reach))[..., 0]
+        return fit_shape(scores, scan.shape)
+
+    def _frame(self, scan: np.ndarray | None = None) -> tuple[int, ...]:
+        """Shape around the middle of the grid that is cut into slices; larger where a scan's content needs it.
+
+        The network learns where things are from how far they are from the frame's edges, so that training and
+        prediction show it the same one.
+        """
+        shares = zip(self.settings.grid_shape, self.region.content_share, strict=True)
+        frame = [_multiple(size * share) for size, share in shares]
+        if scan is None:
+            return tuple(frame)
+        low, high = content_box(scan)
+        spans = (2 * max(n / 2 - a, b - n / 2) for a, b, n in zip(low, high, scan.shape, strict=True))
+        return tuple(max(size, _multiple(span)) for size, span in zip(frame, spans, strict=True))
 
     def train_epoch(self, scans: Sequence[np.ndarray], rng: np.random.Generator) -> Iterator[dict[str, float]]:
         """Every scan is in one pair of its own, and each pair gives two altered scans."""
@@ -84,7 +94,7 @@ class Mix(NetworkMethod):
 
     def _pairs(self, scans: Sequence[np.ndarray], rng: np.random.Generator) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Each scan once, with one that looks like it, cut to a common shape."""
-        shape, alike = common_shape(scans, SIDE_MULTIPLE), most_alike(scans)
+        shape, alike = self._frame(), most_alike(scans)
         for i in rng.permutation(len(scans)):
             j = rng.choice(alike[i])
             yield fit_shape(scans[i], shape), fit_shape(scans[j], shape)
@@ -98,3 +108,7 @@ class Mix(NetworkMethod):
         settings = self.settings
         rate = keras.optimizers.schedules.CosineDecay(settings.learning_rate, settings.decay_steps, LAST_RATE)
         return keras.optimizers.Adam(rate), overlap_loss
+
+
+def _multiple(size: float) -> int:
+    return int(-(-size // SIDE_MULTIPLE) * SIDE_MULTIPLE)

@@ -8,26 +8,14 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 from numpy.random import Generator
 
-from mood.conform import content_box
 from mood.slices import filled_slices, to_slices
 from mood.synthesis.augmentation import draw_augmentation
 from mood.synthesis.tasks import Task, alter, draw_place
 
-PLACES = (6, 18)  # altered in a scan, upper end excluded
+PLACES = (2, 8)  # altered in a scan, upper end excluded
 SLICES = 32  # of a scan, each time it is used
 SCANS_AT_ONCE = 8  # whose slices are shuffled together
-MOST_PERCENT = 90  # of the scans show all their content to training
 ALIKE = 8  # scans most like a host that its partner is drawn from
-
-
-def common_shape(scans: Sequence[np.ndarray], multiple: int) -> tuple[int, ...]:
-    """A shape around the grid's middle that holds most scans' content; multiples of `multiple`, within the grid."""
-    extents = []
-    for scan in scans:
-        low, high = content_box(scan)
-        extents.append([2 * max(n / 2 - a, b - n / 2) for a, b, n in zip(low, high, scan.shape, strict=True)])
-    wanted = np.percentile(extents, MOST_PERCENT, axis=0)
-    return tuple(int(-(-size // multiple) * multiple) for size in wanted)
 
 
 def describe(scan: np.ndarray) -> np.ndarray:

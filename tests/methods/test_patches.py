@@ -2,7 +2,6 @@ import numpy as np
 
 from mood.methods.patches import (
     altered_scan,
-    common_shape,
     describe,
     most_alike,
     neighbourhoods,
@@ -31,10 +30,6 @@ def test_the_partner_of_a_scan_is_one_that_looks_like_it():
 def test_empty_scans_can_be_described():
     assert np.isfinite(describe(np.zeros(SHAPE, np.float32))).all()
     assert len(most_alike([np.zeros(SHAPE, np.float32)] * 2)) == 2
-
-
-def test_the_common_shape_holds_the_content_around_the_middle():
-    assert common_shape([scan(0), scan(1)], 4) == (16, 16, 12)
 
 
 def test_an_altered_scan_differs_from_its_host_only_where_there_is_a_label_or_its_soft_edge():
