@@ -100,6 +100,19 @@ for region in brain abdom; do
     done
 done
 
+# Every method, chosen by the environment; the calls above took the default ones.
+for method in fpi ascnet ensemble mix; do
+    for region in brain abdom; do
+        new_output "$method $region" "$user" "$group"
+        # shellcheck disable=SC2086
+        call "$method $region" 0 $strict --user "$user:$group" -e "MOOD_METHOD=$method" \
+            -v "$work/toy/$region/toy:/mnt/data:ro" -v "$output:/mnt/pred" \
+            "$image" sh "/workspace/run_pixel_$region.sh" /mnt/data /mnt/pred
+        check pixel "$region" "$user"
+        grep -q "scored with $method" "$work/log" || fail "the log does not say that $method was used"
+    done
+done
+
 scans=$work/toy/brain/toy
 # Not even shared memory can be written: temporary files go to the output folder and must be gone afterwards.
 new_output "no temporary folder" "$user" "$group"
