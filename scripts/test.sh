@@ -16,4 +16,6 @@ step ruff check .
 step ruff format --check .
 step lint-imports
 step mypy
-step pytest "$@"
+# A process a core, each with one thread; the tests of one file stay together, because they share what is slow to make.
+export TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1 OMP_NUM_THREADS=1
+step pytest -n auto --dist loadfile "$@"
