@@ -14,6 +14,7 @@ from typing import Any
 
 import keras
 import numpy as np
+from scipy import ndimage
 
 from mood.conform import content_box
 from mood.methods.base import Settings, finite
@@ -27,6 +28,7 @@ from mood.synthesis.tasks import get_tasks
 
 PIXELS_AT_ONCE = 16 * 128 * 128  # at prediction
 DEFAULT_TASKS = ("fpi", "blob", "relocation", "intensity", "texture", "warp")  # pii is too faint to learn from here
+SCORED_MM3 = 1000.0
 LAST_RATE = 0.01  # of the learning rate, at the end of its decay
 
 
@@ -35,6 +37,7 @@ class MixSettings(Settings):
     """Chosen for training on two CPU cores within hours."""
 
     tasks: tuple[str, ...] = DEFAULT_TASKS  # what a network is taught to see
+    smoothing_mm: float = 7.5  # standard deviation, of the map; single voxels the network trips over are no anomaly
     width: int = 16  # filters of the U-Net's first level
     reach: int = 2  # neighbouring slices on either side
     momentum: float = 0.95  # of the running statistics
@@ -69,7 +72,14 @@ class Mix(NetworkMethod):
         height, width = slices.shape[1:]
         for batch in batches(filled_slices(slices), max(1, PIXELS_AT_ONCE // (height * width))):
             score_slices[batch] = self.runner(neighbourhoods(slices, batch, self.settings.reach))[..., 0]
-        return fit_shape(scores, scan.shape)
+        deviations = [self.settings.smoothing_mm / mm for mm in self.settings.spacing_mm]
+        smooth = ndimage.gaussian_filter(scores, deviations, mode="constant")
+        return fit_shape(np.clip(smooth, 0.0, 1.0), scan.shape)
+
+    def raw_sample_score(self, score_map: np.ndarray) -> float:
+        """The mean of the map's most abnormal cubic centimetre."""
+        voxels = min(score_map.size, max(1, round(SCORED_MM3 / float(np.prod(self.settings.spacing_mm)))))
+        return float(np.partition(score_map.ravel(), -voxels)[-voxels:].mean())
 
     def _frame(self, scan: np.ndarray | None = None) -> tuple[int, ...]:
         """Shape around the middle of the grid that is cut into slices; larger where a scan's content needs it.
