@@ -48,7 +48,8 @@ one_site='27 healthy adults of OpenNeuro ds002748 (T1, one scanner, 0.87 x 0.87 
 abdomens='17 abdominal CT volumes: 14 kidney-level slabs of the CT KIDNEY DATASET (Islam et al. 2022, class Normal, 8-bit, voxel size estimated; its source states no licence beyond research use), TCIA ACRIN-FLT-Breast (CC BY 3.0), a MedImages.jl test scan (licence not stated) and the TotalSegmentator example (Apache-2.0). No CT colonography and no volume of the challenge was seen: expect little on those.'
 adversarial='--side 64 --set width=8 --set momentum=0.95 --set learning_rate=0.001 --set discriminator_learning_rate=0.0001 --set adversarial_weight=0.003 --set phase_steps=40'
 
-for name in ${*:-mix-brain mix-abdom ascnet-brain ascnet-abdom fpi-brain fpi-abdom}; do
+[ $# -gt 0 ] || set -- mix-brain mix-abdom ascnet-brain ascnet-abdom fpi-brain fpi-abdom
+for name in "$@"; do
     # shellcheck disable=SC2086
     case $name in
         mix-brain) train "$name" "$(scans brain 'brain/healthy/*')" --steps 24000 --epochs 1000 \
