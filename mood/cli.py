@@ -14,8 +14,17 @@ from typing import Annotated
 import typer
 
 from mood import cli_ascnet, errors
-from mood.errors import MoodError, UsageError
-from mood.options import EngineOption, InputOption, MethodOption, OutputOption, RegionOption, WeightsOption, console
+from mood.errors import MoodError
+from mood.options import (
+    EngineOption,
+    InputOption,
+    MethodOption,
+    OutputOption,
+    RegionOption,
+    WeightsOption,
+    console,
+    parse_settings,
+)
 from mood.regions import get_region
 
 app = typer.Typer(
@@ -99,7 +108,7 @@ def train(
 
     where = get_region(region)
     method = method or default_method(region)
-    changes = _parse_settings(setting or [])
+    changes = parse_settings(setting or [])
     if task is not None:
         changes["tasks"] = task.split(",")
     if side is not None:
@@ -109,21 +118,6 @@ def train(
     with _TrainingBar(steps) as bar:
         training.train(source, target, method, where, changes, schedule, note, bar, unlabelled)
     console.print(f"Trained. Use it with: mood predict --region {region} --method {method} --weights {target} ...")
-
-
-def _parse_settings(pairs: list[str]) -> dict[str, object]:
-    import json
-
-    settings = {}
-    for pair in pairs:
-        name, equals, value = pair.partition("=")
-        if not equals:
-            raise UsageError(f"--set {pair} has no value", fix="Write --set NAME=VALUE")
-        try:
-            settings[name] = json.loads(value)
-        except json.JSONDecodeError:
-            settings[name] = value
-    return settings
 
 
 class _TrainingBar:

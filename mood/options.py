@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
+
+from mood.errors import UsageError
 
 console = Console()
 
@@ -30,3 +33,17 @@ EngineOption = Annotated[
     str,
     typer.Option(envvar="MOOD_ENGINE", callback=_choose_engine, help="Runs the networks: auto, keras or openvino."),
 ]
+
+
+def parse_settings(pairs: list[str]) -> dict[str, object]:
+    """The NAME=VALUE of --set; a value that is no JSON is text. `UsageError` for a pair without a value."""
+    settings = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals:
+            raise UsageError(f"--set {pair} has no value", fix="Write --set NAME=VALUE")
+        try:
+            settings[name] = json.loads(value)
+        except json.JSONDecodeError:
+            settings[name] = value
+    return settings

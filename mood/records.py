@@ -1,4 +1,4 @@
-"""What a prediction run leaves beside its maps: a table of scores and a record of how they came about."""
+"""What a run leaves beside its outputs: a table of scores, a log, and a record of how they came about."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import csv
 import json
 import platform
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from importlib.metadata import version
 from pathlib import Path
@@ -45,3 +46,13 @@ def _environment() -> dict[str, Any]:
         "device": runtime.device(),
         "finished": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
     }
+
+
+def append_row(path: Path, columns: Sequence[str], row: Sequence[Any]) -> None:
+    """Add a row of numbers to a CSV file, which starts with `columns`."""
+    new = not path.exists()
+    with path.open("a", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        if new:
+            writer.writerow(columns)
+        writer.writerow([f"{value:.6g}" for value in row])

@@ -10,7 +10,6 @@ stopped when the same command is given again. A seed and one uninterrupted run g
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 import json
 import logging
@@ -25,6 +24,7 @@ import numpy as np
 from mood import runtime
 from mood.errors import TrainingError, UsageError
 from mood.methods import Method, method_type
+from mood.records import append_row
 from mood.regions import Region
 from mood.training_data import (
     conformed_scans,
@@ -214,7 +214,7 @@ class _Run:
         self._tick()
         at = self.progress
         row = (at.step, at.epoch, at.seconds, np.mean(self.losses or [np.nan]), ap)
-        _append_row(self.target / "log.csv", row)
+        append_row(self.target / "log.csv", LOG_COLUMNS, row)
         log.info("step %d: loss %.4f, AP on held-out synthetic outliers %.4f", row[0], row[3], ap)
         self.losses = []
 
@@ -246,12 +246,3 @@ def _same_run(path: Path, method: Method, schedule: Schedule) -> None:
     if path.exists() and json.loads(path.read_text(encoding="utf-8")) != about:
         raise UsageError("the output folder holds a run with other settings", where=path, fix="Name another folder")
     path.write_text(json.dumps(about, indent=1), encoding="utf-8")
-
-
-def _append_row(path: Path, row: tuple) -> None:
-    new = not path.exists()
-    with path.open("a", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        if new:
-            writer.writerow(LOG_COLUMNS)
-        writer.writerow([f"{value:.6g}" for value in row])
