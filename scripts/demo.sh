@@ -31,6 +31,6 @@ done
 
 for region in brain abdom; do
     say "scores, $region"
-    mood evaluate -l "$demo/data/$region/toy_label" -p "fpi=$demo/predictions/$region"
+    mood evaluate -l "$demo/data/$region/toy_label" -p "mood=$demo/predictions/$region"
 done
 say "the predictions are in $demo/predictions"
