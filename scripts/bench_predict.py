@@ -152,7 +152,7 @@ def compare(method: Fpi, scan: np.ndarray, batches: int, rounds: int) -> dict[st
     for turn in range(rounds + 1):  # the first one compiles
         peaks.append(matrix_product())
         for name, taken in seconds.items():
-            method._forward = forward = forwards.get(name)
+            method.runner = forward = forwards.get(name)
             before = forward.operations if forward else 0.0
             score = method.score_volume if forward else lambda data: plain_map(method, data)
             part = chosen if turn or forward else np.take(chosen, [0], axis)

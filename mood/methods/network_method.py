@@ -38,6 +38,10 @@ class NetworkMethod(Method):
             self._runner = self.make_runner()
         return self._runner
 
+    @runner.setter
+    def runner(self, runner: Any) -> None:
+        self._runner = runner
+
     def make_runner(self) -> Any:
         return forward(self.network)
 
