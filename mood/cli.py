@@ -101,6 +101,9 @@ def train(
     unlabelled: Annotated[
         Path | None, typer.Option(help="Folder of scans that may hold anything, for ASC-Net.")
     ] = None,
+    start_from: Annotated[
+        Path | None, typer.Option(help="Weights folder to start from, of the same method and settings.")
+    ] = None,
 ) -> None:
     """Train a method on healthy scans. The same command again goes on where it stopped."""
     from mood import train as training
@@ -116,7 +119,7 @@ def train(
         changes = {"grid_shape": grid.shape, "spacing_mm": grid.spacing_mm} | changes
     schedule = training.Schedule(epochs, steps, check_every, held_out, seed)
     with _TrainingBar(steps) as bar:
-        training.train(source, target, method, where, changes, schedule, note, bar, unlabelled)
+        training.train(source, target, method, where, changes, schedule, note, bar, unlabelled, start_from)
     console.print(f"Trained. Use it with: mood predict --region {region} --method {method} --weights {target} ...")
 
 

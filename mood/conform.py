@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import nibabel as nib
 import numpy as np
 
+from mood.intensities import in_unit_range, to_unit_range
 from mood.regions import Grid, Region
 from mood.volume import Volume
 
@@ -129,6 +130,13 @@ def axis_resampling(size_out: int, size_in: int, start: float, step: float) -> R
     return Resampling(np.clip(source, 0, size_in - 1)[used], weights[used].astype(np.float32))
 
 
+def centred_resampling(size_out: int, size_in: int, step: float) -> Resampling:
+    """Linear resampling of one axis about its middle; as `axis_resampling`, voxels that fit are only moved."""
+    step = 1.0 if abs(step - 1.0) < SAME_SPACING else step
+    start = (size_in - 1) / 2 - step * (size_out - 1) / 2
+    return axis_resampling(size_out, size_in, float(np.round(start)) if step == 1.0 else start, step)
+
+
 def apply_along_axes(data: np.ndarray, resamplings: tuple[Resampling | None, ...]) -> np.ndarray:
     """Resample each axis of a 3-D float32 array; `None` leaves an axis alone.
 
@@ -181,7 +189,7 @@ def content_box(data: np.ndarray) -> tuple[tuple[int, ...], tuple[int, ...]]:
 
 
 def _on_region_grid(volume: Volume, data: np.ndarray, region: Region, flips: tuple[bool, ...]) -> bool:
-    return data.shape == region.grid.shape and not any(flips) and _in_unit_range(volume.data)
+    return data.shape == region.grid.shape and not any(flips) and in_unit_range(volume.data)
 
 
 def _plausible(spacing: tuple, extent: tuple, grid: Grid, volume: Volume) -> tuple:
@@ -194,51 +202,3 @@ def _plausible(spacing: tuple, extent: tuple, grid: Grid, volume: Volume) -> tup
         volume.path, " x ".join(f"{mm:.3g}" for mm in spacing), max(reach),
     )  # fmt: skip
     return tuple(mm / max(reach) for mm in spacing)
-
-
-def to_unit_range(data: np.ndarray, region: Region) -> np.ndarray:
-    """Intensities as float32 in [0, 1]; what already lies there is returned as it is.
-
-    MR: background 0, the 99.9th percentile of the content 1. CT in Hounsfield units: the region's
-    window; CT that starts at 0 counts as stored with an offset of 1024 when it exceeds 1000, and as
-    an 8-bit image otherwise.
-
-    Parameters
-    ----------
-    data : (X, Y, Z) float32 ndarray, finite
-    """
-    if _in_unit_range(data):
-        return data
-    if region.window_hu is None:
-        return _unit_range_mr(data)
-    low, high = region.window_hu
-    if data.min() >= 0:
-        low, high = (low + 1024.0, high + 1024.0) if data.max() > 1000 else (0.0, 255.0)
-    return _window(data, low, high)
-
-
-def _unit_range_mr(data: np.ndarray) -> np.ndarray:
-    background = _most_common_value(data)
-    content = data[data != background]
-    low, high = np.percentile(content, [0.1, 99.9]) if content.size else (0.0, 1.0)
-    low = 0.0 if data.min() >= 0 else min(low, background)
-    scaled = _window(data, float(low), float(high) if high > low else float(data.max()))
-    scaled[data == background] = 0.0
-    return scaled
-
-
-def _most_common_value(data: np.ndarray) -> float:
-    """The value of the background: that of most corner voxels."""
-    corners = data[:: max(data.shape[0] - 1, 1), :: max(data.shape[1] - 1, 1), :: max(data.shape[2] - 1, 1)]
-    values, counts = np.unique(corners, return_counts=True)
-    return float(values[counts.argmax()])
-
-
-def _window(data: np.ndarray, low: float, high: float) -> np.ndarray:
-    scaled = data - np.float32(low)
-    scaled /= np.float32(max(high - low, 1e-12))
-    return np.clip(scaled, 0.0, 1.0, out=scaled)
-
-
-def _in_unit_range(data: np.ndarray) -> bool:
-    return bool(data.min() >= 0.0 and data.max() <= 1.0)

@@ -41,6 +41,7 @@ class Region:
     content_share: tuple[float, float, float]  # of the grid along each axis that most bodies stay within
     symmetric: bool  # left to right: a mirrored scan could be a healthy one
     window_hu: tuple[float, float] | None = None  # CT: Hounsfield units that become 0 and 1
+    standard_quantiles: tuple[float, ...] | None = None  # MR: of tissue, at `intensities.PERCENTILES`
 
 
 BRAIN = Region(
@@ -55,6 +56,8 @@ BRAIN = Region(
     architecture="dec",
     content_share=(0.75, 0.875, 0.75),
     symmetric=True,
+    # The mean over healthy skull-stripped T1 scans of five sites (IXI, ds002748, ds011, studyforrest, niimath).
+    standard_quantiles=(0.14, 0.30, 0.39, 0.46, 0.52, 0.58, 0.65, 0.72, 0.79, 0.89),
 )
 
 ABDOM = Region(

@@ -1,12 +1,28 @@
-"""From a score map to one score a scan (Tan et al. 2020, section 3)."""
+"""Score maps smoothed, and one score a scan from a map (Tan et al. 2020, section 3)."""
 
 from __future__ import annotations
 
 import numpy as np
+from scipy import ndimage
 from scipy.signal import savgol_filter
 
 POLYNOMIAL_ORDER = 3
 TOP_SHARE = 0.25
+
+
+def smoothed(score_map: np.ndarray, smoothing_mm: float, spacing_mm: tuple[float, ...]) -> np.ndarray:
+    """A map blurred by a Gaussian with this standard deviation; nothing lies beyond its edges.
+
+    Parameters
+    ----------
+    score_map : (X, Y, Z) float32 ndarray in [0, 1]
+
+    Returns
+    -------
+    (X, Y, Z) float32 ndarray in [0, 1]
+    """
+    blurred = ndimage.gaussian_filter(score_map, [smoothing_mm / mm for mm in spacing_mm], mode="constant")
+    return np.clip(blurred, 0.0, 1.0, out=blurred)
 
 
 def sample_score(score_map: np.ndarray, slice_axis: int) -> float:

@@ -18,8 +18,8 @@ import nibabel as nib
 import numpy as np
 from numpy.random import Generator
 
-from mood.conform import to_unit_range
 from mood.errors import OutputError, UsageError
+from mood.intensities import to_unit_range
 from mood.regions import Grid, Region
 from mood.synthesis.brain import draw_brain
 from mood.synthesis.outliers import ALL_KINDS, KINDS, draw_outlier, plant_outlier

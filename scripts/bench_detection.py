@@ -10,7 +10,8 @@ healthy scan is scored as it is and with each of eight kinds of outlier, the FPI
 The figure that decides is the mean AP: for each kind the pixel average precision (float16, clipped, as the
 challenge reads maps) over the cases of that kind and the healthy cases, pooled; then the mean over the kinds.
 Sample AUROC likewise: each kind against the healthy cases, then the mean. Brackets are 95 % bootstrap intervals
-over cases. The last line printed is one JSON object: the default method on brains of 1 mm, the paper's five kinds.
+over cases. A method whose maps come unsmoothed has a second row, smoothed as much as those of mix. The last line
+printed is one JSON object: the default method on brains of 1 mm, the paper's five kinds.
 """
 
 from __future__ import annotations
@@ -78,6 +79,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--scans", type=int, help="at most so many scans a group")
     parser.add_argument("--repeats", type=int, help="cases of each scan and kind")
     parser.add_argument("--resamples", type=int, help="bootstrap samples of each interval")
+    parser.add_argument("--smoothing-mm", type=float, default=7.5, help="of rows that come unsmoothed; 0: no such rows")
     parser.add_argument("--seed", type=int, default=0)
     return parser.parse_args()
 
@@ -120,7 +122,7 @@ def tallies_of(
             else planted_cases(entry, region, list(ALL_KINDS), plan.repeats, asked.seed)
         )
     )
-    tallies = measure(methods, cases, observers)
+    tallies = measure(methods, cases, observers, asked.smoothing_mm)
     if asked.pictures:
         gallery.save(asked.pictures / f"{region.name}-{group.replace(' ', '-')}.png")
     return tallies

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mood.conform import axis_resampling, conform, content_box, to_unit_range
-from mood.regions import ABDOM, BRAIN, Grid
+from mood.conform import axis_resampling, conform, content_box
+from mood.regions import BRAIN, Grid
 from mood.volume import Volume
 
 GRID = Grid((40, 36, 32), (1.0, 1.0, 1.0))
@@ -116,39 +116,6 @@ def test_resampling_keeps_constants_and_range(size_out, size_in, step, start):
     total = plan.weights.sum(axis=0)
     assert plan.weights.min(initial=0) >= 0
     assert np.all(np.isclose(total, 1, atol=1e-5) | (total == 0))
-
-
-@pytest.mark.parametrize("scale", [1.0, 255.0, 4095.0])
-def test_mr_intensities_scale_to_the_unit_range(scan, scale):
-    unit = to_unit_range(scan * np.float32(scale), BRAIN)
-    assert unit.dtype == np.float32
-    assert unit.min() == 0
-    assert 0.999 < unit.max() <= 1
-    np.testing.assert_array_equal(unit == 0, scan == 0)
-
-
-def test_mr_with_negative_intensities_keeps_its_background(scan):
-    zscored = np.where(scan > 0, (scan - 0.6) / 0.2, 0).astype(np.float32)
-    unit = to_unit_range(zscored, BRAIN)
-    assert (unit.min(), unit.max()) == (0, 1)
-    assert (unit[scan == 0] == 0).all()
-    assert np.corrcoef(unit[scan > 0], scan[scan > 0])[0, 1] > 0.99
-
-
-@pytest.mark.parametrize("offset", [0.0, 1024.0])
-def test_ct_is_windowed_with_and_without_offset(offset):
-    hu = np.array([-1000, -160, 40, 240, 1500], np.float32).reshape(5, 1, 1)
-    unit = to_unit_range(hu + np.float32(offset), ABDOM)
-    np.testing.assert_allclose(unit.ravel(), [0, 0, 0.5, 1, 1], atol=1e-6)
-
-
-def test_ct_of_eight_bits_is_divided_by_255():
-    unit = to_unit_range(np.array([0, 51, 255], np.float32).reshape(3, 1, 1), ABDOM)
-    np.testing.assert_allclose(unit.ravel(), [0, 0.2, 1], atol=1e-6)
-
-
-def test_what_is_in_the_unit_range_stays(scan):
-    assert to_unit_range(scan, BRAIN) is scan
 
 
 @settings(deadline=None)

@@ -14,7 +14,7 @@ import nibabel as nib
 import numpy as np
 
 from mood.benchmark.manifest import Entry
-from mood.conform import to_unit_range
+from mood.intensities import to_unit_range
 from mood.pairs import read_label_map
 from mood.regions import Region
 from mood.synthesis.outliers import draw_outlier, plant_outlier

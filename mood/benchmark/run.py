@@ -13,45 +13,63 @@ from mood.conform import Placement, conform
 from mood.methods import Method
 from mood.pictures import save_maps
 from mood.regions import Grid
+from mood.scoring import smoothed
 from mood.toy import write_sample
 from mood.volume import save_map, save_score
 
 Observer = Callable[[Case, str, np.ndarray, float], None]
 FIRST = "_0_"  # in the name of a case: the first repeat
+SMOOTHED = " smoothed"  # appended to a method's name
 
 
-def measure(methods: dict[str, Method], cases: Iterable[Case], observers: Iterable[Observer] = ()) -> dict[str, Tally]:
+def measure(
+    methods: dict[str, Method], cases: Iterable[Case], observers: Iterable[Observer] = (), smoothing_mm: float = 0.0
+) -> dict[str, Tally]:
     """Score every case with every method.
+
+    A method that does not smooth its maps itself gets a second tally, `NAME smoothed`, with maps that are.
 
     Parameters
     ----------
     observers : iterable of callable
-        Called with each case, the method's name, the map on the scan's own voxels and the sample score.
+        Called with each case, the name of the tally, the map on the scan's own voxels and the sample score.
+    smoothing_mm : float
+        Standard deviation of the Gaussian; 0 leaves the second tallies out.
     """
-    tallies, observers = {name: Tally() for name in methods}, list(observers)
+    tallies: dict[str, Tally] = {}
+    observers = list(observers)
     for case in cases:
         conformed: dict[Grid, tuple[np.ndarray, Placement]] = {}
         for name, method in methods.items():
-            score_map, sample_score = score_case(case, method, conformed)
-            tallies[name].add(case.kind, score_map, case.label, sample_score)
-            for observe in observers:
-                observe(case, name, score_map, sample_score)
+            score_map, placement = grid_map(case, method, conformed)
+            maps = {name: score_map}
+            if smoothing_mm and not smooths(method):
+                maps[name + SMOOTHED] = smoothed(score_map, smoothing_mm, method.grid.spacing_mm)
+            for row, variant in maps.items():
+                restored, sample_score = placement.restore(variant), method.sample_score(variant)
+                tallies.setdefault(row, Tally()).add(case.kind, restored, case.label, sample_score)
+                for observe in observers:
+                    observe(case, row, restored, sample_score)
     return tallies
 
 
-def score_case(
+def smooths(method: Method) -> bool:
+    """Whether a method's maps come smoothed."""
+    return getattr(method.settings, "smoothing_mm", 0.0) > 0
+
+
+def grid_map(
     case: Case, method: Method, conformed: dict[Grid, tuple[np.ndarray, Placement]]
-) -> tuple[np.ndarray, float]:
-    """As `mood.predict.score_scan`, a scan conformed once for all methods on one grid."""
+) -> tuple[np.ndarray, Placement]:
+    """The map on the method's grid and the way back; a scan is conformed once for all methods on one grid."""
     if method.grid not in conformed:
         conformed[method.grid] = conform(case.volume, method.region, method.grid)
     data, placement = conformed[method.grid]
-    score_map = method.score_volume(data)
-    return placement.restore(score_map), method.sample_score(score_map)
+    return method.score_volume(data), placement
 
 
 class Gallery:
-    """Keeps one slice of each kind of case of the group's first scan, or of each lesion, for a picture."""
+    """Keeps a slice of each kind of case of the group's first scan, or of each lesion, for a picture of plain rows."""
 
     def __init__(self, lesions: bool = False) -> None:
         self.lesions = lesions
@@ -61,7 +79,7 @@ class Gallery:
     def __call__(self, case: Case, name: str, score_map: np.ndarray, sample_score: float) -> None:
         self.scan = self.scan or case.volume.path
         shown = self.lesions or (case.volume.path == self.scan and FIRST in case.name)
-        if not shown or not case.label.any():
+        if not shown or not case.label.any() or name.endswith(SMOOTHED):
             return
         # Axial in both regions: the view that radiologists know, and slabs show most there.
         level = int(case.label.sum(axis=(0, 1)).argmax())

@@ -9,6 +9,7 @@ from typing import Any
 from rich import box
 from rich.table import Table
 
+from mood.benchmark.run import SMOOTHED
 from mood.benchmark.tally import Summary
 from mood.methods import BASELINES
 from mood.results import UNDEFINED, without_nan
@@ -38,12 +39,13 @@ def render_group(title: str, group: Group) -> Table:
 
 
 def render_kinds(title: str, group: Group) -> Table:
-    """Pixel AP of each kind of outlier, a column a method."""
+    """Pixel AP of each kind of outlier, a column a method; the intervals are in the JSON."""
     methods = list(dict.fromkeys(method for summaries in group.values() for method in summaries))
-    table = _table(f"{title}: pixel AP of each kind", "kind of outlier", *methods, caption="")
+    headings = [name.replace(SMOOTHED, SMOOTHED.replace(" ", "\n")) for name in methods]
+    table = _table(f"{title}: pixel AP of each kind", "kind of outlier", *headings, caption="")
     for summaries in group.values():
         for kind in dict.fromkeys(kind for summary in summaries.values() for kind in summary.kinds):
-            table.add_row(kind, *(str(summaries[method].kinds[kind].pixel_ap) for method in methods))
+            table.add_row(kind, *(f"{summaries[method].kinds[kind].pixel_ap.value:.3f}" for method in methods))
         table.add_section()
     return table
 
@@ -66,7 +68,7 @@ def verdict(group: Group, default: str) -> dict[str, Any]:
         the default method's pixel AP is above that of every baseline. None where something was not measured.
     """
     published, harder = group[PUBLISHED], group.get(HARDER, {})
-    baselines = {name: published[name].mean_pixel_ap.value for name in BASELINES if name in published}
+    baselines = {name: found.mean_pixel_ap.value for name, found in published.items() if _is_baseline(name)}
     best = max(baselines, key=lambda name: baselines[name], default=None)
     mine = published.get(default)
     won, kinds = _kinds_won(published, default), len(next(iter(published.values())).kinds)
@@ -100,11 +102,15 @@ def to_json(groups: dict[str, dict[str, Group]], about: dict[str, Any], last: di
 
 
 def _kinds_won(summaries: dict[str, Summary], default: str) -> int:
-    rivals = [summaries[name] for name in BASELINES if name in summaries]
+    rivals = [found for name, found in summaries.items() if _is_baseline(name)]
     if default not in summaries or not rivals:
         return 0
     mine = summaries[default].kinds
     return sum(all(mine[k].pixel_ap.value > rival.kinds[k].pixel_ap.value for rival in rivals) for k in mine)
+
+
+def _is_baseline(name: str) -> bool:
+    return name.removesuffix(SMOOTHED) in BASELINES
 
 
 def _table(title: str, *headings: str, caption: str) -> Table:

@@ -46,15 +46,20 @@ def load_method(weights: WeightsFolder) -> Method:
         members = [load_method(member) for member in weights.members]
         return method_type(weights.method).composed_of(members)
     method = _build(weights.method, weights.region, weights.config["settings"])
+    load_arrays(method, weights, fix="Restore both files from one source")
+    if weights.calibration is not None:
+        method.calibration = Calibration.from_dict(weights.calibration)
+    return method
+
+
+def load_arrays(method: Method, weights: WeightsFolder, fix: str) -> None:
+    """Give a method the arrays of a weights folder; `WeightsError` when they are damaged or do not fit."""
     arrays = weights.verified_arrays()
     try:
         method.load_weights(arrays)
     except (ValueError, KeyError, OSError) as error:
         what = f"the arrays do not fit the settings ({str(error).splitlines()[0]})"
-        raise WeightsError(what, where=weights.path, fix="Restore both files from one source") from error
-    if weights.calibration is not None:
-        method.calibration = Calibration.from_dict(weights.calibration)
-    return method
+        raise WeightsError(what, where=weights.path, fix=fix) from error
 
 
 def _build(name: str, region: str, settings: dict[str, Any]) -> Method:

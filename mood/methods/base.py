@@ -50,6 +50,7 @@ class Method(ABC):
     name: ClassVar[str]
     settings_type: ClassVar[type[Settings]]
     learns_from_unlabelled: ClassVar[bool] = False  # whether `unlabelled` means anything to it
+    trains_on_native: ClassVar[bool] = False  # whether `train_epoch` gets scans at their native resolution
     trained_kinds: tuple[str, ...] = ()  # kinds of benchmark outliers that training holds something like
     calibration: Calibration | None = None  # stored with the weights
     unlabelled: Sequence[np.ndarray] = ()  # scans on `grid` that may hold anything; set before training
@@ -77,13 +78,13 @@ class Method(ABC):
         """
 
     @abstractmethod
-    def train_epoch(self, scans: Sequence[np.ndarray], rng: np.random.Generator) -> Iterator[dict[str, float]]:
+    def train_epoch(self, scans: Sequence[Any], rng: np.random.Generator) -> Iterator[dict[str, float]]:
         """Pass over the training scans once; yields the losses after each step.
 
         Parameters
         ----------
-        scans : sequence of (X, Y, Z) float ndarray in [0, 1]
-            On `grid`; may live on disk.
+        scans : sequence of (X, Y, Z) float ndarray in [0, 1], or of NativeScan
+            On `grid`, or at their native resolution where the method `trains_on_native`; may live on disk.
         rng : numpy.random.Generator
 
         Yields

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from mood.conform import Resampling, apply_along_axes, axis_resampling
+from mood.conform import apply_along_axes, centred_resampling
 from mood.methods import MEMBERS, method_type
 from mood.methods.base import Method, Settings, finite
 from mood.regions import Region
@@ -72,8 +72,12 @@ class Ensemble(Method):
             return member.score_volume(scan)
         ratios = [theirs / ours for theirs, ours in zip(member.grid.spacing_mm, self.grid.spacing_mm, strict=True)]
         shapes = [(size, max(1, round(size / ratio))) for size, ratio in zip(scan.shape, ratios, strict=True)]
-        forward = tuple(_centred(size, coarse, ratio) for (size, coarse), ratio in zip(shapes, ratios, strict=True))
-        back = tuple(_centred(coarse, size, 1 / ratio) for (size, coarse), ratio in zip(shapes, ratios, strict=True))
+        forward = tuple(
+            centred_resampling(coarse, size, ratio) for (size, coarse), ratio in zip(shapes, ratios, strict=True)
+        )
+        back = tuple(
+            centred_resampling(size, coarse, 1 / ratio) for (size, coarse), ratio in zip(shapes, ratios, strict=True)
+        )
         return apply_along_axes(member.score_volume(apply_along_axes(scan, forward)), back)
 
     def train_epoch(self, scans: Sequence[np.ndarray], rng: np.random.Generator) -> Iterator[dict[str, float]]:
@@ -109,8 +113,3 @@ def _member(name: str, region: Region, settings: EnsembleSettings) -> Method:
     }
     chosen = defaults.to_dict() | shared | settings.members.get(name, {})
     return kind(region, kind.settings_type.from_dict(chosen))
-
-
-def _centred(size_in: int, size_out: int, step: float) -> Resampling:
-    """Resampling of one axis about its middle."""
-    return axis_resampling(size_out, size_in, (size_in - 1) / 2 - step * (size_out - 1) / 2, step)

@@ -1,14 +1,18 @@
-"""Training images of the method `mix`: pairs of like scans, augmented alike, altered in a few places, sliced."""
+"""Training images of the method `mix`: native scans altered in a few places, resampled, augmented and sliced."""
 
 from __future__ import annotations
 
 from collections.abc import Generator as Batches
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.random import Generator
 
-from mood.slices import filled_slices, to_slices
+from mood.intensities import standardised
+from mood.native import NativeScan
+from mood.regions import Region
+from mood.slices import filled_slices, fit_shape, to_slices
 from mood.synthesis.augmentation import draw_augmentation
 from mood.synthesis.tasks import Task, alter, draw_place
 
@@ -16,75 +20,115 @@ PLACES = (2, 8)  # altered in a scan, upper end excluded
 SLICES = 32  # of a scan, each time it is used
 SCANS_AT_ONCE = 8  # whose slices are shuffled together
 ALIKE = 8  # scans most like a host that its partner is drawn from
+DESCRIBED_STEP = 2  # voxels, in plane
+SPACING_WEIGHT = 20.0  # voxels that differ by a twentieth are as unlike as scans a standard deviation apart
 
 
-def describe(scan: np.ndarray) -> np.ndarray:
-    """What tells scanners apart: brightness, contrast and sharpness of the tissue, (3,) float."""
-    scan = np.asarray(scan[::2, ::2], np.float32)
-    tissue = scan > 0
-    values = scan[tissue] if tissue.any() else np.zeros(1, np.float32)
-    steps = np.abs(np.diff(scan, axis=2))[tissue[:, :, 1:] & tissue[:, :, :-1]]
+@dataclass(frozen=True)
+class Frame:
+    """How a network sees a scan.
+
+    Attributes
+    ----------
+    region : Region
+    shape : three ints
+        Voxels around the middle of the content.
+    spacing_mm : three floats
+    axis : int
+        Sliced along.
+    reach : int
+        Neighbouring slices on either side.
+    mirrored : bool
+        Whether it sees the mirror image beside each slice.
+    """
+
+    region: Region
+    shape: tuple[int, ...]
+    spacing_mm: tuple[float, float, float]
+    axis: int
+    reach: int
+    mirrored: bool
+
+    def images(self, slices: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+        """Slices with their neighbours as channels, and then the same mirrored left to right.
+
+        Parameters
+        ----------
+        slices : (N, H, W) float32 ndarray
+        chosen : (n,) int ndarray
+            Indices among the N.
+
+        Returns
+        -------
+        (n, H, W, channels) float32 ndarray, zeros beyond the ends
+        """
+        padded = np.pad(slices, ((self.reach, self.reach), (0, 0), (0, 0)))
+        images = np.stack([padded[chosen + k] for k in range(2 * self.reach + 1)], axis=-1)
+        return np.concatenate([images, images[:, ::-1]], axis=-1) if self.mirrored else images
+
+
+def channels(reach: int, mirrored: bool) -> int:
+    """Of the images of a frame."""
+    return (2 * reach + 1) * (2 if mirrored else 1)
+
+
+def describe(scan: NativeScan) -> np.ndarray:
+    """What tells scanners apart: brightness, contrast and sharpness of the tissue, and the voxels, (6,) float."""
+    data = scan.data[::DESCRIBED_STEP, ::DESCRIBED_STEP]
+    tissue = data > 0
+    values = data[tissue] if tissue.any() else np.zeros(1, np.float32)
+    steps = np.abs(np.diff(data, axis=2))[tissue[:, :, 1:] & tissue[:, :, :-1]]
     sharpness = steps.mean() / max(float(values.std()), 1e-3) if steps.size else 0.0
-    return np.array([values.mean(), values.std(), sharpness])
+    return np.array([values.mean(), values.std(), sharpness, *np.log(scan.spacing_mm)])
 
 
-def most_alike(scans: Sequence[np.ndarray]) -> list[np.ndarray]:
+def most_alike(scans: Sequence[NativeScan]) -> list[np.ndarray]:
     """For each scan the indices of up to `ALIKE` others that are most like it."""
     described = np.stack([describe(scan) for scan in scans])
-    described = (described - described.mean(axis=0)) / np.maximum(described.std(axis=0), 1e-6)
+    spread = np.maximum(described.std(axis=0), 1e-6)
+    spread[3:] = 1 / SPACING_WEIGHT
+    described = (described - described.mean(axis=0)) / spread
     apart = np.linalg.norm(described[:, None] - described, axis=2)
     np.fill_diagonal(apart, np.inf)
     return list(np.argsort(apart, axis=1)[:, : min(ALIKE, max(1, len(scans) - 1))])
 
 
 def altered_scan(
-    host: np.ndarray, foreign: np.ndarray, tasks: Sequence[type[Task]], rng: Generator
-) -> tuple[np.ndarray, np.ndarray]:
-    """A scan with a few altered places.
+    host: NativeScan, foreign: np.ndarray, tasks: Sequence[type[Task]], rng: Generator
+) -> tuple[NativeScan, NativeScan]:
+    """A scan with a few altered places, and its label.
 
     Parameters
     ----------
-    host, foreign : (X, Y, Z) float32 ndarray in [0, 1]
+    host : NativeScan
+    foreign : (X, Y, Z) float32 ndarray in [0, 1]
+        Another scan, of the host's shape.
     tasks : sequence of Task types
         Drawn from for each place.
-
-    Returns
-    -------
-    altered, label : (X, Y, Z) float32 ndarray in [0, 1]
     """
-    altered, label = host.copy(), np.zeros_like(host)
-    for _ in range(int(rng.integers(*PLACES)) if host.any() else 0):
+    altered = np.array(host.data, np.float32)
+    label = np.zeros_like(altered)
+    for _ in range(int(rng.integers(*PLACES)) if altered.any() else 0):
         kind = tasks[int(rng.integers(len(tasks)))]
-        place = draw_place(host, rng, kind.irregular)
+        place = draw_place(altered, rng, kind.irregular, host.spacing_mm)
         content, share = alter(altered, foreign, place, kind.draw(rng))
         altered[place.box] = content
         label[place.box] = np.maximum(label[place.box], share)
-    return altered, label
-
-
-def neighbourhoods(slices: np.ndarray, chosen: np.ndarray, reach: int) -> np.ndarray:
-    """Slices with those around them as channels: (N, H, W) to (len(chosen), H, W, 2 * reach + 1), zeros beyond."""
-    padded = np.pad(slices, ((reach, reach), (0, 0), (0, 0)))
-    return np.stack([padded[chosen + k] for k in range(2 * reach + 1)], axis=-1)
+    return NativeScan(altered, host.spacing_mm), NativeScan(label, host.spacing_mm)
 
 
 def training_slices(
-    pairs: Iterable[tuple[np.ndarray, np.ndarray]],
-    tasks: Sequence[type[Task]],
-    axis: int,
-    reach: int,
-    mirror: bool,
-    rng: Generator,
+    pairs: Iterable[tuple[NativeScan, NativeScan]], tasks: Sequence[type[Task]], frame: Frame, rng: Generator
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Slices of both scans of each pair: (n, H, W, 2 * reach + 1) float32 with labels (n, H, W, 1)."""
-    for pair in pairs:
-        augmentation = draw_augmentation(rng, mirror)
-        first, second = (augmentation.apply(np.asarray(scan, np.float32)) for scan in pair)
-        for host, foreign in ((first, second), (second, first)):
-            altered, label = (to_slices(part, axis) for part in altered_scan(host, foreign, tasks, rng))
-            filled = filled_slices(altered)
-            chosen = rng.permutation(filled)[:SLICES]
-            yield neighbourhoods(altered, chosen, reach), label[chosen][..., None]
+    """Slices of the first scan of each pair, altered: (n, H, W, channels) float32 with labels (n, H, W, 1)."""
+    for host, foreign in pairs:
+        parts = altered_scan(host, fit_shape(foreign.data, host.data.shape), tasks, rng)
+        altered, label = (part.onto(frame.shape, frame.spacing_mm).data for part in parts)
+        augmentation = draw_augmentation(rng, frame.region.symmetric)
+        altered, label = augmentation.apply(standardised(altered, frame.region)), augmentation.move(label)
+        slices, labels = (to_slices(part, frame.axis) for part in (altered, label))
+        chosen = rng.permutation(filled_slices(slices))[:SLICES]
+        yield frame.images(slices, chosen), labels[chosen][..., None]
 
 
 def shuffled_batches(

@@ -1,9 +1,9 @@
 """What differs between scanners and positions and not between health and disease.
 
-Both scans of a pair are augmented alike, so that nothing but the anatomy tells them apart.
+A scan is augmented as a whole after it was altered, so that nothing but the alteration tells its places apart.
 
     augmentation = draw_augmentation(rng, mirror=True)
-    host, foreign = augmentation.apply(host), augmentation.apply(foreign)
+    altered, label = augmentation.apply(altered), augmentation.move(label)
 """
 
 from __future__ import annotations
@@ -48,10 +48,7 @@ class Augmentation:
         -------
         (X, Y, Z) float32 ndarray in [0, 1], background 0
         """
-        scan = scan[::-1] if self.mirrored else scan
-        if self.pose is not None:
-            middle = (np.array(scan.shape) - 1) / 2
-            scan = ndimage.affine_transform(scan, self.pose, middle - self.pose @ middle, order=1)
+        scan = self.move(scan)
         tissue = scan > 0
         if self.blur:
             scan = ndimage.gaussian_filter(scan, self.blur)
@@ -61,6 +58,14 @@ class Augmentation:
             noise = np.random.default_rng(self.seed).standard_normal(scan.shape, dtype=np.float32)
             bright += np.float32(self.noise) * noise
         return np.where(tissue, np.clip(bright, LEAST_TISSUE, 1), 0).astype(np.float32)
+
+    def move(self, image: np.ndarray) -> np.ndarray:
+        """The change of pose alone, of a scan or its label: (X, Y, Z) float32 ndarray to the same."""
+        image = image[::-1] if self.mirrored else image
+        if self.pose is None:
+            return image
+        middle = (np.array(image.shape) - 1) / 2
+        return ndimage.affine_transform(image, self.pose, middle - self.pose @ middle, order=1)
 
 
 def draw_augmentation(rng: Generator, mirror: bool) -> Augmentation:

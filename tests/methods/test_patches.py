@@ -1,22 +1,34 @@
 import numpy as np
 
 from mood.methods.patches import (
+    Frame,
     altered_scan,
+    channels,
     describe,
     most_alike,
-    neighbourhoods,
     shuffled_batches,
     training_slices,
 )
+from mood.native import NativeScan
+from mood.regions import BRAIN
 from mood.synthesis.tasks import TASKS
 
 SHAPE = (24, 20, 16)
+MM = (1.0, 1.0, 1.0)
 
 
-def scan(seed: int, brightness: float = 0.5) -> np.ndarray:
+def frame(mirrored: bool = False) -> Frame:
+    return Frame(BRAIN, (16, 16, 12), (2.0, 1.5, 2.0), 2, 1, mirrored)
+
+
+def scan(seed: int, brightness: float = 0.5, spacing_mm=MM) -> NativeScan:
     tissue = np.zeros(SHAPE, np.float32)
     tissue[4:20, 3:17, 2:12] = np.random.default_rng(seed).normal(brightness, 0.05, (16, 14, 10)).clip(0.05, 1)
-    return tissue
+    return NativeScan(tissue, spacing_mm)
+
+
+def empty() -> NativeScan:
+    return NativeScan(np.zeros(SHAPE, np.float32), MM)
 
 
 def test_the_partner_of_a_scan_is_one_that_looks_like_it():
@@ -27,39 +39,56 @@ def test_the_partner_of_a_scan_is_one_that_looks_like_it():
     assert all(i not in partners for i, partners in enumerate(alike))
 
 
+def test_the_partner_of_a_scan_has_voxels_of_its_size():
+    sizes = [(1.0, 1.0, 1.0), (2.0, 2.0, 2.0)] * 3
+    alike = most_alike([scan(seed, 0.3 + 0.1 * seed, size) for seed, size in enumerate(sizes)])
+    assert set(alike[0][:2]) == {2, 4}
+    assert set(alike[1][:2]) == {3, 5}
+
+
 def test_empty_scans_can_be_described():
-    assert np.isfinite(describe(np.zeros(SHAPE, np.float32))).all()
-    assert len(most_alike([np.zeros(SHAPE, np.float32)] * 2)) == 2
+    assert np.isfinite(describe(empty())).all()
+    assert len(most_alike([empty()] * 2)) == 2
 
 
 def test_an_altered_scan_differs_from_its_host_only_where_there_is_a_label_or_its_soft_edge():
-    host, foreign = scan(0), scan(1)
-    altered, label = altered_scan(host, foreign, list(TASKS.values()), np.random.default_rng(0))
-    assert label.any()
-    assert np.abs(altered - host)[label == 0].max() < 0.05
-    np.testing.assert_array_equal(host, scan(0))
+    host = scan(0)
+    altered, label = altered_scan(host, scan(1).data, list(TASKS.values()), np.random.default_rng(0))
+    assert label.data.any()
+    assert np.abs(altered.data - host.data)[label.data == 0].max() < 0.05
+    np.testing.assert_array_equal(host.data, scan(0).data)
 
 
 def test_an_empty_scan_stays_empty():
-    empty = np.zeros(SHAPE, np.float32)
-    altered, label = altered_scan(empty, scan(0), list(TASKS.values()), np.random.default_rng(0))
-    assert not altered.any()
-    assert not label.any()
+    altered, label = altered_scan(empty(), scan(0).data, list(TASKS.values()), np.random.default_rng(0))
+    assert not altered.data.any()
+    assert not label.data.any()
 
 
 def test_neighbours_are_channels_and_there_is_air_beyond_the_ends():
     slices = np.arange(4, dtype=np.float32)[:, None, None] + np.ones((4, 2, 3), np.float32)
-    images = neighbourhoods(slices, np.array([0, 2]), reach=1)
-    assert images.shape == (2, 2, 3, 3)
+    images = frame().images(slices, np.array([0, 2]))
+    assert images.shape == (2, 2, 3, channels(1, False))
     np.testing.assert_array_equal(images[:, 0, 0], [[0, 1, 2], [2, 3, 4]])
 
 
-def test_both_scans_of_a_pair_become_slices_with_labels():
-    pieces = list(training_slices([(scan(0), scan(1))], [TASKS["fpi"]], 2, 1, True, np.random.default_rng(0)))
-    assert len(pieces) == 2
+def test_the_mirror_image_lies_behind_each_slice():
+    slices = np.random.default_rng(0).random((4, 6, 3), dtype=np.float32)
+    images = frame(mirrored=True).images(slices, np.arange(4))
+    assert images.shape == (4, 6, 3, channels(1, True))
+    np.testing.assert_array_equal(images[..., 3:], images[:, ::-1, :, :3])
+
+
+def test_a_pair_becomes_slices_of_the_frame_with_labels():
+    scans = [scan(seed) for seed in range(6)]
+    pairs = [(first, scan(seed + 6)) for seed, first in enumerate(scans)]
+    pieces = list(training_slices(pairs, [TASKS["intensity"]], frame(), np.random.default_rng(0)))
+    assert len(pieces) == len(scans)
     for images, labels in pieces:
-        assert images.shape[1:] == (24, 20, 3)
-        assert labels.shape == (len(images), 24, 20, 1)
+        assert images.shape[1:] == (16, 16, 3)
+        assert labels.shape == (len(images), 16, 16, 1)
+        assert 0 <= labels.min() <= labels.max() <= 1
+    assert any(labels.any() for _, labels in pieces)
 
 
 def test_batches_hold_every_slice_once_until_the_last_ones_are_too_few():

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.random import Generator
 from scipy import ndimage
 
-RADIUS_SHARE = (0.025, 0.12)  # of the longest axis, drawn evenly on a logarithmic scale
+RADIUS_SHARE = (0.025, 0.12)  # of the longest side, drawn evenly on a logarithmic scale
 ELONGATION = (0.7, 1.4)  # of each axis
 ROUGHNESS = 0.6  # of the outline, as a share of the radius
 ROUND_SHARE = 0.3  # of irregular places that are plain ellipsoids
@@ -71,8 +71,10 @@ class Task(ABC):
         return 1.0
 
 
-def draw_place(host: np.ndarray, rng: Generator, irregular: bool) -> Place:
-    """A place centred on tissue.
+def draw_place(
+    host: np.ndarray, rng: Generator, irregular: bool, spacing_mm: tuple[float, float, float] = (1.0, 1.0, 1.0)
+) -> Place:
+    """A place centred on tissue, on average as wide in millimetres along each axis.
 
     Parameters
     ----------
@@ -80,16 +82,19 @@ def draw_place(host: np.ndarray, rng: Generator, irregular: bool) -> Place:
         Not empty.
     irregular : bool
         A blob with a rough outline and a soft or sharp edge; otherwise a cuboid.
+    spacing_mm : three floats
+        Voxel size.
     """
     tissue = np.flatnonzero(host > 0)
     centre = np.array(np.unravel_index(tissue[rng.integers(tissue.size)], host.shape))
-    radius = np.exp(rng.uniform(*np.log(RADIUS_SHARE))) * max(host.shape)
-    radii = np.maximum(radius * rng.uniform(*ELONGATION, 3), 1.5)
+    radius_mm = np.exp(rng.uniform(*np.log(RADIUS_SHARE))) * np.max(np.multiply(host.shape, spacing_mm))
+    radii = np.maximum(radius_mm * rng.uniform(*ELONGATION, 3) / spacing_mm, 1.5)
     reach = np.ceil(radii * (1 + ROUGHNESS)).astype(int) + MARGIN
     low, high = np.maximum(centre - reach, 0), np.minimum(centre + reach + 1, host.shape)
     box = tuple(slice(int(a), int(b)) for a, b in zip(low, high, strict=True))
     offsets = np.ogrid[box]
     scaled = [(axis - c) / r for axis, c, r in zip(offsets, centre, radii, strict=True)]
+    radius = float(np.exp(np.log(radii).mean()))
     return Place(box, _blob(scaled, radius, rng) if irregular else _cuboid(scaled))  # type: ignore[arg-type]
 
 
