@@ -13,17 +13,17 @@ from typing import Annotated
 
 import typer
 
-from mood import cli_ascnet, errors
+from mood import cli_ascnet, cli_train, errors
 from mood.errors import MoodError
 from mood.options import (
     EngineOption,
     InputOption,
     MethodOption,
     OutputOption,
+    PrecisionOption,
     RegionOption,
     WeightsOption,
     console,
-    parse_settings,
 )
 from mood.regions import get_region
 
@@ -46,6 +46,7 @@ def predict(
     challenge: Annotated[bool, typer.Option(help="Fall back instead of failing, as the challenge asks.")] = False,
     overwrite: Annotated[bool, typer.Option(help="Do again what is there already.")] = False,
     engine: EngineOption = "auto",
+    precision: PrecisionOption = "float32",
 ) -> None:
     """Score scans: a map NAME.nii.gz and a score NAME.nii.gz.txt each, higher = more abnormal."""
     from mood import methods
@@ -83,66 +84,8 @@ class _ScanReport:
             console.print(f"{prefix} {outcome.status}{score} ({outcome.seconds:.1f} s)", highlight=False)
 
 
-@app.command()
-def train(
-    source: InputOption,
-    target: OutputOption,
-    region: RegionOption,
-    method: MethodOption = None,
-    epochs: Annotated[int, typer.Option(help="Passes over the scans.")] = 50,
-    steps: Annotated[int | None, typer.Option(help="Stop after this many steps, if sooner.")] = None,
-    check_every: Annotated[int, typer.Option(help="Steps between two checks on synthetic outliers.")] = 500,
-    held_out: Annotated[int, typer.Option(help="Scans kept from training for the checks.")] = 5,
-    side: Annotated[int | None, typer.Option(help="Coarser grid: voxels along each axis.")] = None,
-    setting: Annotated[list[str] | None, typer.Option("--set", help="NAME=VALUE of the method; repeatable.")] = None,
-    task: Annotated[str | None, typer.Option(help="What the method mix is taught to see: fpi,pii,...")] = None,
-    seed: int = 0,
-    note: Annotated[str, typer.Option(help="On the data and their licences, for the card.")] = "",
-    unlabelled: Annotated[
-        Path | None, typer.Option(help="Folder of scans that may hold anything, for ASC-Net.")
-    ] = None,
-    start_from: Annotated[
-        Path | None, typer.Option(help="Weights folder to start from, of the same method and settings.")
-    ] = None,
-) -> None:
-    """Train a method on healthy scans. The same command again goes on where it stopped."""
-    from mood import train as training
-    from mood.weights import default_method
-
-    where = get_region(region)
-    method = method or default_method(region)
-    changes = parse_settings(setting or [])
-    if task is not None:
-        changes["tasks"] = task.split(",")
-    if side is not None:
-        grid = where.grid.coarsened(side)
-        changes = {"grid_shape": grid.shape, "spacing_mm": grid.spacing_mm} | changes
-    schedule = training.Schedule(epochs, steps, check_every, held_out, seed)
-    with _TrainingBar(steps) as bar:
-        training.train(source, target, method, where, changes, schedule, note, bar, unlabelled, start_from)
-    console.print(f"Trained. Use it with: mood predict --region {region} --method {method} --weights {target} ...")
-
-
-class _TrainingBar:
-    """A bar on a terminal; elsewhere the log lines of the checks are enough."""
-
-    def __init__(self, steps: int | None) -> None:
-        from rich import progress
-
-        columns = [progress.BarColumn(), progress.MofNCompleteColumn(), progress.TimeElapsedColumn()]
-        columns += [progress.TextColumn("epoch {task.fields[epoch]}  loss {task.fields[loss]:.4f}")]
-        self.bar = progress.Progress(*columns, console=console, disable=not console.is_terminal)
-        self.task = self.bar.add_task("training", total=steps, epoch=0, loss=float("nan"))
-
-    def __enter__(self) -> _TrainingBar:
-        self.bar.start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.bar.stop()
-
-    def __call__(self, progress, loss: float) -> None:
-        self.bar.update(self.task, completed=progress.step, epoch=progress.epoch, loss=loss)
+app.command()(cli_train.train)
+app.command()(cli_train.quantise)
 
 
 @app.command()

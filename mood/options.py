@@ -35,6 +35,19 @@ EngineOption = Annotated[
 ]
 
 
+def _choose_precision(name: str) -> str:
+    """After the engine, which stands before it on the command."""
+    from mood import runtime
+
+    return runtime.choose_precision(name)
+
+
+PrecisionOption = Annotated[
+    str,
+    typer.Option(envvar="MOOD_PRECISION", callback=_choose_precision, help="float32, or int8: faster, nearly as good."),
+]
+
+
 def parse_settings(pairs: list[str]) -> dict[str, object]:
     """The NAME=VALUE of --set; a value that is no JSON is text. `UsageError` for a pair without a value."""
     settings = {}

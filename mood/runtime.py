@@ -15,6 +15,7 @@ log = logging.getLogger(__name__)
 
 BACKENDS = ("tensorflow", "jax", "torch", "openvino")  # the last one predicts only
 ENGINES = ("auto", "keras", "openvino")
+PRECISIONS = ("float32", "int8")
 
 
 def prepare(output: Path | None = None) -> str:
@@ -88,6 +89,34 @@ def choose_engine(name: str) -> str:
     if name != "auto":
         os.environ["MOOD_ENGINE"] = name
     return engine()
+
+
+def choose_precision(name: str) -> str:
+    """Decide how precisely trained networks compute from now on; call it after `choose_engine`.
+
+    Parameters
+    ----------
+    name : {'float32', 'int8'}
+        `int8` runs the graphs that `mood quantise` wrote beside the weights, with OpenVINO.
+
+    Raises
+    ------
+    UsageError
+        When there is no such precision, or the engine has no int8.
+    """
+    if name not in PRECISIONS:
+        raise UsageError(f"unknown precision '{name}'", fix=f"Choose one of: {', '.join(PRECISIONS)}")
+    if name == "int8" and os.environ.get("MOOD_ENGINE") == "keras":
+        raise UsageError("the engine keras has no int8", fix="Leave out --engine, or choose openvino")
+    if name == "int8":
+        choose_engine("openvino")
+    os.environ["MOOD_PRECISION"] = name
+    return name
+
+
+def precision() -> str:
+    """How precisely trained networks compute: 'float32' or 'int8'."""
+    return os.environ.get("MOOD_PRECISION", "float32")
 
 
 def _has_gpu() -> bool:

@@ -25,15 +25,17 @@ from rich.table import Table
 SIDE = 512
 
 
-def write_weights(folder: Path) -> None:
+def write_weights(folder: Path, region_name: str = "abdom") -> None:
+    """The published network of a region, with random weights, as a weights folder."""
     from mood.methods.fpi import Fpi
-    from mood.regions import ABDOM
+    from mood.regions import REGIONS
     from mood.weights import write_folder
 
-    method = Fpi(ABDOM, Fpi.default_settings(ABDOM))
+    region = REGIONS[region_name]
+    method = Fpi(region, Fpi.default_settings(region))
     folder.mkdir()
     method.save_weights(folder / "full.weights.h5")
-    config = {"method": "fpi", "region": "abdom", "settings": method.settings.to_dict(), "training": {"steps": 0}}
+    config = {"method": "fpi", "region": region.name, "settings": method.settings.to_dict(), "training": {"steps": 0}}
     write_folder(folder, folder / "full.weights.h5", config)
 
 

@@ -10,6 +10,7 @@ in alternating rounds, the same slices go through
     plain       every slice in full frame, one by one, as the authors' loop does it
     keras       mood predict --engine keras
     openvino    mood predict --engine openvino, where it is installed
+    int8        mood predict --precision int8, where NNCF is installed (ranges measured on some of these slices)
 
 Some filled slices stand for all of them, evenly spaced, fewer with --quick; seconds are scaled to the whole volume, in
 which the plain way alone spends time on empty slices. The best round counts. Ratios of processor time (`cpu`) bear a
@@ -33,40 +34,39 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import keras
 import nibabel as nib
 import numpy as np
+from bench_folder import folder_costs
 from bench_memory import peak_gib, write_scan, write_weights
+from bench_networks import CountedForward, full_frame_operations, published_network
 from rich.console import Console
 from rich.table import Table
 
 from mood.conform import conform
 from mood.methods.fpi import PIXELS_AT_ONCE, Fpi
-from mood.networks.cropped import CroppedForward
-from mood.networks.wide_resnet import CUT_STRIDE, fold, side_multiple, split
+from mood.networks.wide_resnet import side_multiple
 from mood.regions import ABDOM, BRAIN, Region
-from mood.runtime import seed_initial_weights
 from mood.slices import filled_slices, pad_to_multiple, to_slices
 from mood.toy import draw_subject
 from mood.volume import load, save_map
 
 ENGINES = ("keras", "openvino") if importlib.util.find_spec("openvino") else ("keras",)
+WAYS = (*ENGINES, "int8") if importlib.util.find_spec("nncf") else ENGINES
 SAMPLED = {"brain": 32, "abdom": 16}  # batches of slices that stand for the volume
 QUICK = {"brain": 4, "abdom": 3}
+FOLDER_SCANS = 20
+LINES = (
+    ("brain 256^3, times as fast as plain", "brain_speedup", ">= 2.5"),
+    ("brain 256^3 in int8, times as fast as plain", "brain_int8_speedup", ">= 4"),
+    ("brain 256^3, largest difference to plain", "brain_max_diff", "<= 1e-4"),
+    ("share of the matrix product's speed", "peak_fraction", ">= 0.85"),
+    ("abdomen 512^3, times as fast as plain", "abdom_speedup", ">= 2"),
+    ("abdomen 512^3 in int8, times as fast as plain", "abdom_int8_speedup", ""),
+    ("abdomen 512^3, peak memory in GiB", "abdom_peak_rss_gib", "< 2"),
+    ("a folder against its scans one by one and one start-up", "folder_cost", "<= 1"),
+    ("a folder against its network, start-up apart", "folder_wall_per_network", "<= 1.05"),
+)
 IMPORT = "from mood import runtime\nruntime.choose_engine('{}')\nfrom mood.methods import fpi"
-
-
-def published_network(region: Region) -> Fpi:
-    """FPI as published, with random weights whose normalisations have statistics of their own."""
-    seed_initial_weights(0)
-    method = Fpi(region, Fpi.default_settings(region))
-    rng = np.random.default_rng(0)
-    ranges = {"gamma": (0.5, 0.9), "beta": (-0.1, 0.1), "moving_mean": (-0.1, 0.1), "moving_variance": (0.7, 1.5)}
-    for variable in method.network.weights:
-        for name, (low, high) in ranges.items():
-            if variable.path.endswith(name):
-                variable.assign(rng.uniform(low, high, variable.shape).astype(np.float32))
-    return method
 
 
 def finest_brain(folder: Path) -> Path:
@@ -84,31 +84,6 @@ def abdomen_file(folder: Path) -> Path:
     scan = draw_subject(ABDOM, ABDOM.grid, np.random.default_rng(0))
     save_map(scan, header, np.diag([*ABDOM.grid.spacing_mm, 1.0]), folder / "torso.nii.gz")
     return folder / "torso.nii.gz"
-
-
-class Counted:
-    """One part of a network that counts the floating-point operations of its convolutions."""
-
-    def __init__(self, run: Callable, part: keras.Model) -> None:
-        self.run, self.operations = run, 0.0
-        fixed = keras.models.clone_model(part, input_tensors=keras.Input((64, 64, part.inputs[0].shape[-1])))
-        convolutions = [layer for layer in fixed.layers if isinstance(layer, keras.layers.Conv2D)]
-        self.per_pixel = sum(2 * np.prod((*c.kernel.shape, *c.output.shape[1:3])) for c in convolutions) / 64**2
-
-    def __call__(self, slices: np.ndarray) -> np.ndarray:
-        self.operations += self.per_pixel * np.prod(slices.shape[:3])
-        return self.run(slices)
-
-
-class CountedForward(CroppedForward):
-    def __init__(self, network: keras.Model, engine: str) -> None:
-        super().__init__(network, engine)
-        front, rest = split(fold(network))
-        self.front, self.rest = Counted(self.front, front), Counted(self.rest, rest)
-
-    @property
-    def operations(self) -> float:
-        return self.front.operations + self.rest.operations
 
 
 def plain_map(method: Fpi, scan: np.ndarray) -> np.ndarray:
@@ -145,8 +120,9 @@ def compare(method: Fpi, scan: np.ndarray, batches: int, rounds: int) -> dict[st
     slices = to_slices(scan, axis)
     filled, area = filled_slices(slices), int(np.prod(slices.shape[1:]))
     chosen = np.take(scan, sampled_slices(filled, batches, max(1, PIXELS_AT_ONCE // area)), axis)
-    forwards = {engine: CountedForward(method.network, engine) for engine in ENGINES}
-    scales = {"plain": len(slices) / chosen.shape[axis]} | dict.fromkeys(ENGINES, len(filled) / chosen.shape[axis])
+    shown = pad_to_multiple(to_slices(chosen, axis), side_multiple(method.settings.architecture))
+    forwards = {way: CountedForward(method.network, way, shown) for way in WAYS}
+    scales = {"plain": len(slices) / chosen.shape[axis]} | dict.fromkeys(WAYS, len(filled) / chosen.shape[axis])
     seconds: dict[str, list] = {name: [] for name in scales}
     maps, peaks, operations = {}, [], {"plain": full_frame_operations(forwards["keras"]) * area * chosen.shape[axis]}
     for turn in range(rounds + 1):  # the first one compiles
@@ -180,11 +156,6 @@ def compare(method: Fpi, scan: np.ndarray, batches: int, rounds: int) -> dict[st
     return {"peak_gflop_per_s": best_peak[0], "ways": figures, "map": full_map}
 
 
-def full_frame_operations(forward: CroppedForward) -> float:
-    """For each pixel, through both parts; the second one starts at a quarter of the side."""
-    return forward.front.per_pixel + forward.rest.per_pixel / CUT_STRIDE**2
-
-
 def measure(path: Path, region: Region, options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     """All phases of predicting one scan."""
     method = published_network(region)
@@ -202,7 +173,9 @@ def measure(path: Path, region: Region, options: argparse.Namespace, folder: Pat
         image = nib.Nifti1Image(restored.astype(float), volume.affine)
         plain["save_s"] = timed(nib.save, image, folder / "plain.nii.gz")[1][0]
     for name, way in figures["ways"].items():
-        way |= (plain if name == "plain" else shared) | {"import_s": import_seconds(name.replace("plain", "keras"))}
+        way |= (plain if name == "plain" else shared) | {
+            "import_s": import_seconds("keras" if name == "plain" else name.replace("int8", "openvino"))
+        }
     return figures
 
 
@@ -216,6 +189,15 @@ def print_table(title: str, figures: dict[str, dict[str, float]]) -> None:
     table = Table("what", *figures, title=title)
     for what in next(iter(figures.values())):
         table.add_row(what, *(f"{way[what]:.3g}" for way in figures.values()))
+    Console(width=100).print(table)
+
+
+def print_lines(result: dict[str, Any]) -> None:
+    """The lines that performance is judged by."""
+    table = Table("line", "figure", "bar", title=f"engine {result['engine']}")
+    for line, key, bar in LINES:
+        if key in result:
+            table.add_row(line, f"{result[key]:.3g}", bar)
     Console(width=100).print(table)
 
 
@@ -235,13 +217,18 @@ def main() -> None:
             print_table(f"{region.name}: matrix product {figures['peak_gflop_per_s']:.0f} GFLOP/s", figures["ways"])
             chosen = figures["ways"][by_itself]
             result |= {f"{region.name}_{key}": chosen[key] for key in ("speedup", "cpu_speedup", "max_diff")}
+            result |= {f"{region.name}_{w}_speedup": figures["ways"][w]["speedup"] for w in WAYS if w != by_itself}
             result[region.name] = figures
         result |= {key: result["brain"]["ways"][by_itself][key] for key in ("peak_fraction", "peak_fraction_cpu")}
+        write_weights(folder / "brain", "brain")
+        scans = 2 if options.quick else FOLDER_SCANS
+        result |= folder_costs(finest_brain(options.data), folder / "brain", scans, by_itself, folder / "costs")
         write_weights(folder / "weights")
         write_scan(folder / "on_grid" / "scan.nii.gz", 4, resampled=False)
         for engine in (by_itself,) if options.quick else ENGINES:
             result[f"abdom_peak_rss_gib_{engine}"] = peak_gib(folder / "on_grid", folder / "weights", engine)
         result["abdom_peak_rss_gib"] = result[f"abdom_peak_rss_gib_{by_itself}"]
+    print_lines(result)
     print(json.dumps(result))
 
 

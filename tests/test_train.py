@@ -170,9 +170,10 @@ def one_scan(folder, data, spacing):
 def test_the_cases_that_choose_a_checkpoint_hold_no_kind_that_training_resembles(tmp_path, rng, monkeypatch):
     drawn = []
 
-    def draw(kind, scan, case_rng):
+    def draw(kind, scan, case_rng, spacing_mm):
         drawn.append(kind)
-        return draw_outlier(kind, scan, case_rng)
+        assert spacing_mm == (2.0, 2.0, 2.0)
+        return draw_outlier(kind, scan, case_rng, spacing_mm=spacing_mm)
 
     monkeypatch.setattr("mood.training_data.draw_outlier", draw)
     method = Atlas(BRAIN, AtlasSettings(*GRID))

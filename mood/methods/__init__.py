@@ -47,6 +47,8 @@ def load_method(weights: WeightsFolder) -> Method:
         return method_type(weights.method).composed_of(members)
     method = _build(weights.method, weights.region, weights.config["settings"])
     load_arrays(method, weights, fix="Restore both files from one source")
+    if runtime.precision() == "int8":
+        method.use_graphs(weights.verified_graphs())
     if weights.calibration is not None:
         method.calibration = Calibration.from_dict(weights.calibration)
     return method

@@ -12,7 +12,7 @@ import numpy as np
 
 from mood import scoring
 from mood.calibration import Calibration
-from mood.errors import WeightsError
+from mood.errors import UsageError, WeightsError
 from mood.regions import Grid, Region
 
 
@@ -114,6 +114,11 @@ class Method(ABC):
     @abstractmethod
     def load_weights(self, path: Path) -> None:
         """Read what `save_weights` wrote."""
+
+    def use_graphs(self, graphs: dict[str, Path]) -> None:
+        """Predict with the OpenVINO graphs at these paths; `UsageError` for a method that has no such form."""
+        fix = "Choose --precision float32, or another method"
+        raise UsageError(f"method '{self.name}' does not run as int8", fix=fix)
 
     def save_state(self, path: Path) -> None:
         """Write everything that going on with training needs to one HDF5 file."""

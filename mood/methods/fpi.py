@@ -18,7 +18,8 @@ import numpy as np
 
 from mood.methods.base import Settings, finite
 from mood.methods.network_method import NetworkMethod
-from mood.networks.cropped import CroppedForward
+from mood.networks.cropped import CroppedForward, cropped_parts
+from mood.networks.engine import Forward
 from mood.networks.wide_resnet import build_wide_resnet, side_multiple
 from mood.regions import Region
 from mood.slices import batches, filled_slices, pad_to_multiple, to_slices
@@ -95,8 +96,11 @@ class Fpi(NetworkMethod):
         loss = "binary_crossentropy" if self.settings.classes == 1 else "sparse_categorical_crossentropy"
         return keras.optimizers.Adam(self.settings.learning_rate), loss
 
-    def make_runner(self) -> CroppedForward:
-        return CroppedForward(self.network)
+    def parts(self) -> dict[str, keras.Model]:
+        return cropped_parts(self.network)
+
+    def assemble(self, forwards: dict[str, Forward]) -> CroppedForward:
+        return CroppedForward(**forwards)
 
     def _pair_batches(
         self, host: np.ndarray, foreign: np.ndarray, rng: np.random.Generator

@@ -10,13 +10,15 @@ import keras
 
 from mood import runtime
 from mood.methods.base import Method
-from mood.networks.engine import forward
+from mood.networks.engine import Forward, forward, graph_forward
 
 
 class NetworkMethod(Method):
     """A method with one network, which `__init__` of the subclass builds."""
 
     network: keras.Model
+    engine: str | None = None  # of `networks.engine`; the process's own when None
+    _graphs: dict[str, Path] | None = None  # that stand for `parts`
     _runner: Any = None
 
     @abstractmethod
@@ -25,7 +27,7 @@ class NetworkMethod(Method):
 
     def prepare_training(self) -> None:
         """Compile the network once; predictions made from now on see the weights of then."""
-        self._runner = None
+        self._runner = self._graphs = None
         if not self.network.compiled:
             optimizer, loss = self.optimizer_and_loss()
             self.network.compile(optimizer, loss, jit_compile=runtime.jit_compile())
@@ -35,15 +37,29 @@ class NetworkMethod(Method):
     def runner(self) -> Any:
         """The network in inference mode: (N, H, W, C) float32 ndarray to ndarray."""
         if self._runner is None:
-            self._runner = self.make_runner()
+            self._runner = self.assemble(self.forwards())
         return self._runner
 
     @runner.setter
     def runner(self, runner: Any) -> None:
         self._runner = runner
 
-    def make_runner(self) -> Any:
-        return forward(self.network)
+    def parts(self) -> dict[str, keras.Model]:
+        """The networks that prediction runs, by name."""
+        return {"network": self.network}
+
+    def forwards(self) -> dict[str, Forward]:
+        """What runs each part."""
+        if self._graphs is not None:
+            return {name: graph_forward(path) for name, path in self._graphs.items()}
+        return {name: forward(part, self.engine) for name, part in self.parts().items()}
+
+    def assemble(self, forwards: dict[str, Forward]) -> Any:
+        """The runner, made of what runs each part."""
+        return forwards["network"]
+
+    def use_graphs(self, graphs: dict[str, Path]) -> None:
+        self._graphs, self._runner = graphs, None
 
     @property
     def _bare(self) -> keras.Model:
@@ -55,7 +71,7 @@ class NetworkMethod(Method):
 
     def load_weights(self, path: Path) -> None:
         self._bare.load_weights(path)
-        self._runner = None
+        self._runner = self._graphs = None
 
     def save_state(self, path: Path) -> None:
         self.network.save_weights(path)

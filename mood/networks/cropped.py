@@ -11,23 +11,32 @@ from __future__ import annotations
 import keras
 import numpy as np
 
-from mood.networks.engine import forward
+from mood.networks.engine import Forward, forward
 from mood.networks.wide_resnet import CUT_STRIDE, cut_receptive_field, fold, split
 
 
+def cropped_parts(network: keras.Model) -> dict[str, keras.Model]:
+    """`front` and `rest` of a trained network from `build_wide_resnet` with one block a stage."""
+    front, rest = split(fold(network))
+    return {"front": front, "rest": rest}
+
+
+def cropped_forward(network: keras.Model, engine: str | None = None) -> CroppedForward:
+    """A trained network, cropped; `engine` as for `engine.forward`."""
+    return CroppedForward(**{name: forward(part, engine) for name, part in cropped_parts(network).items()})
+
+
 class CroppedForward:
-    """Callable (N, H, W, 1) -> (N, H, W, classes), equal to `network` to float32 rounding (1e-5).
+    """Callable (N, H, W, 1) -> (N, H, W, classes), equal to the network to float32 rounding (1e-5).
 
     Parameters
     ----------
-    network : keras.Model
-        From `build_wide_resnet`, trained; one block a stage.
-    engine : {'keras', 'openvino'}, optional
-        As for `engine.forward`.
+    front, rest : Forward
+        The two parts of `cropped_parts`, as functions of arrays.
     """
 
-    def __init__(self, network: keras.Model, engine: str | None = None) -> None:
-        self.front, self.rest = (forward(part, engine) for part in split(fold(network)))
+    def __init__(self, front: Forward, rest: Forward) -> None:
+        self.front, self.rest = front, rest
         self.before, self.after = cut_receptive_field()
         self._empty: dict[tuple[int, int], tuple[np.ndarray, np.ndarray]] = {}
 

@@ -49,16 +49,27 @@ def forward(network: keras.Model, engine: str | None = None) -> Forward:
 
 
 def _openvino_forward(network: keras.Model) -> Forward:
-    import openvino as ov
-
     from mood.networks.openvino_graph import build_graph
 
-    graph = build_graph(network)
-    request = ov.Core().compile_model(graph, "CPU", OPENVINO_OPTIONS).create_infer_request()
+    return graph_forward(build_graph(network))
+
+
+def graph_forward(graph: Any) -> Forward:
+    """An OpenVINO graph as `forward` gives it.
+
+    Parameters
+    ----------
+    graph : openvino.Model or pathlib.Path
+        Or the path of one on disk.
+    """
+    import openvino as ov
+
+    compiled = ov.Core().compile_model(graph, "CPU", OPENVINO_OPTIONS)
+    request, outputs = compiled.create_infer_request(), len(compiled.outputs)
 
     def run(slices: np.ndarray) -> Any:
         results = request.infer({0: np.ascontiguousarray(slices, np.float32)})
-        outputs = [results[i].copy() for i in range(len(graph.outputs))]  # the next call writes over them
-        return outputs[0] if len(outputs) == 1 else outputs
+        arrays = [results[i].copy() for i in range(outputs)]  # the next call writes over them
+        return arrays[0] if outputs == 1 else arrays
 
     return run

@@ -1,7 +1,8 @@
 """Trained weights: where they are, what they are, and that they are whole.
 
 A weights folder holds `config.json` (method, region, settings, how they were trained, checksums),
-`model.weights.h5` (arrays only; matrices as float16) and `card.md`. Looked for in this order:
+`model.weights.h5` (arrays only; matrices as float16) and `card.md`, and after `mood quantise` the same networks
+as OpenVINO graphs in int8, two files each. Looked for in this order:
 
     1. the folder named on the command line
     2. restore_dir/REGION, or $MOOD_RESTORE_DIR/REGION, in it or one folder deeper
@@ -25,8 +26,10 @@ from mood.weights.card import card_text
 
 PACKAGED = Path(__file__).parent
 DEFAULTS = "defaults.json"  # the method that a region's scans are scored with when none is named
-NEEDED, OPTIONAL = ("method", "region", "settings", "training", "sha256"), ("calibration", "bench")
+NEEDED, OPTIONAL = ("method", "region", "settings", "training", "sha256"), ("calibration", "bench", "int8")
 CONFIG, ARRAYS, CARD = "config.json", "model.weights.h5", "card.md"
+GRAPH = "int8-{}"  # and .xml and .bin
+DAMAGED = "the weights file is damaged: its SHA-256 differs from config.json"
 
 
 @dataclass(frozen=True)
@@ -52,13 +55,17 @@ class WeightsFolder:
 
     def verified_arrays(self) -> Path:
         """The path of the arrays; `WeightsError` when their bytes are not those that were saved."""
-        path = self.path / ARRAYS
-        fix = "Restore the file from its source"
-        if not path.is_file():
-            raise WeightsError("the weights file is missing", where=path, fix=fix)
-        if checksum(path) != self.config["sha256"]:
-            raise WeightsError("the weights file is damaged: its SHA-256 differs from config.json", where=path, fix=fix)
-        return path
+        return _verified(self.path / ARRAYS, self.config["sha256"])
+
+    def verified_graphs(self) -> dict[str, Path]:
+        """The int8 graphs of the method's parts, by name; `WeightsError` when there are none or one is damaged."""
+        if "int8" not in self.config:
+            fix = "Run: mood quantise, or choose --precision float32"
+            raise WeightsError("there are no int8 graphs beside these weights", where=self.path, fix=fix)
+        return {
+            part: [_verified(self.path / name, digest) for name, digest in sorted(files.items())][1]
+            for part, files in self.config["int8"].items()
+        }
 
 
 def default_method(region: str, folder: Path | None = None) -> str:
@@ -149,11 +156,24 @@ def packaged_weights() -> list[WeightsFolder]:
 def write_folder(folder: Path, full_arrays: Path, config: dict[str, Any]) -> None:
     """Write a weights folder from float32 arrays; `config` lacks the checksum only. The config comes last."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / CONFIG).unlink(missing_ok=True)
+    for stale in (folder / CONFIG, *folder.glob(GRAPH.format("*"))):
+        stale.unlink(missing_ok=True)
     _halve_matrices(full_arrays, folder / ARRAYS)
     (folder / CARD).write_text(card_text(config), encoding="utf-8")
     config = config | {"sha256": checksum(folder / ARRAYS)}
     (folder / CONFIG).write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
+
+
+def write_graphs(weights: WeightsFolder, graphs: dict[str, Any]) -> None:
+    """Keep the int8 form of each part of a method, an OpenVINO graph, beside its weights."""
+    import openvino as ov
+
+    config = weights.config | {"int8": {}}
+    for part, graph in graphs.items():
+        files = [(weights.path / GRAPH.format(part)).with_suffix(suffix) for suffix in (".bin", ".xml")]
+        ov.save_model(graph, files[1], compress_to_fp16=False)
+        config["int8"][part] = {file.name: checksum(file) for file in files}
+    (weights.path / CONFIG).write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
 
 
 def record_scores(weights: WeightsFolder, scores: dict[str, float]) -> None:
@@ -161,6 +181,15 @@ def record_scores(weights: WeightsFolder, scores: dict[str, float]) -> None:
     config = weights.config | {"bench": scores}
     (weights.path / CARD).write_text(card_text(config), encoding="utf-8")
     (weights.path / CONFIG).write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
+
+
+def _verified(path: Path, digest: str) -> Path:
+    fix = "Restore the file from its source"
+    if not path.is_file():
+        raise WeightsError("the weights file is missing", where=path, fix=fix)
+    if checksum(path) != digest:
+        raise WeightsError(DAMAGED, where=path, fix=fix)
+    return path
 
 
 def checksum(path: Path) -> str:

@@ -11,7 +11,7 @@ import pytest
 from mood import runtime
 from mood.errors import UsageError
 from mood.networks.ascnet import build_main_module
-from mood.networks.cropped import CroppedForward
+from mood.networks.cropped import cropped_forward
 from mood.networks.engine import forward
 from mood.networks.wide_resnet import build_wide_resnet
 
@@ -88,7 +88,7 @@ def test_cropping_is_exact_on_openvino_too(openvino, rng):
     slices = np.zeros((2, 96, 128, 1), np.float32)
     slices[:, 13:77, 21:50] = rng.uniform(0.5, 1, (2, 64, 29, 1))
     full = network.predict_on_batch(slices)
-    np.testing.assert_allclose(CroppedForward(network, "openvino")(slices), full, atol=1e-5)
+    np.testing.assert_allclose(cropped_forward(network, "openvino")(slices), full, atol=1e-5)
 
 
 def test_a_compiled_network_keeps_its_optimizer(rng):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mood.networks.cropped import CroppedForward
+from mood.networks.cropped import cropped_forward
 from mood.networks.wide_resnet import blocks, build_wide_resnet, fold, side_multiple, split
 
 # (filters, stride, upwards) of each block, and whether the shortcut is a convolution
@@ -136,11 +136,11 @@ def test_cropping_gives_the_full_frame_result(architecture, classes, box, rng):
     slices[:, box[0] : box[1], box[2] : box[3]] = rng.uniform(0.5, 1, (2, box[1] - box[0], box[3] - box[2], 1))
     full = network.predict_on_batch(slices)
     assert np.abs(full - network.predict_on_batch(slices * 0)).max() > 1e-3
-    np.testing.assert_allclose(CroppedForward(network)(slices), full, atol=1e-5)
+    np.testing.assert_allclose(cropped_forward(network)(slices), full, atol=1e-5)
 
 
 def test_empty_slices_give_the_empty_response(rng):
     network = narrow(rng, "dec", 1)
-    forward = CroppedForward(network)
+    forward = cropped_forward(network)
     slices = np.zeros((3, 32, 48, 1), np.float32)
     np.testing.assert_allclose(forward(slices), network.predict_on_batch(slices), atol=1e-6)

@@ -1,0 +1,47 @@
+"""Networks with eight-bit arithmetic, by post-training quantisation with NNCF; OpenVINO runs them.
+
+NNCF is needed to make such a graph, not to run it.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from mood.errors import UsageError
+
+
+def quantise(network: keras.Model, images: Sequence[np.ndarray]) -> Any:
+    """The network as an OpenVINO graph in int8.
+
+    Parameters
+    ----------
+    network : keras.Model
+        One input (N, H, W, C).
+    images : sequence of (H, W, C) float32 ndarray
+        What it typically sees; the ranges of its activations are measured on them.
+
+    Returns
+    -------
+    openvino.Model
+
+    Raises
+    ------
+    UsageError
+        When OpenVINO or NNCF is not installed.
+    """
+    if not all(importlib.util.find_spec(name) for name in ("openvino", "nncf")):
+        raise UsageError("OpenVINO or NNCF is not installed", fix="Run: pip install 'mood[int8]'")
+    os.environ.setdefault("NNCF_CI", "1")  # else it reports its use over the network
+    import nncf
+
+    from mood.networks.openvino_graph import build_graph
+
+    data = nncf.Dataset([image[None] for image in images])
+    # Two-sided ranges for activations: those of ReLU start at 0, those of normalisations do not.
+    return nncf.quantize(build_graph(network), data, subset_size=len(images), preset=nncf.QuantizationPreset.MIXED)

@@ -1,0 +1,67 @@
+"""The published network for the benchmarks of speed, with its floating-point operations counted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import keras
+import numpy as np
+
+from mood.methods.fpi import Fpi
+from mood.networks.cropped import CroppedForward, cropped_parts
+from mood.networks.engine import forward, graph_forward
+from mood.networks.int8 import quantise
+from mood.networks.wide_resnet import CUT_STRIDE
+from mood.regions import Region
+from mood.runtime import seed_initial_weights
+
+QUANTISED_ON = 16  # slices
+
+
+def published_network(region: Region) -> Fpi:
+    """FPI as published, with random weights whose normalisations have statistics of their own."""
+    seed_initial_weights(0)
+    method = Fpi(region, Fpi.default_settings(region))
+    rng = np.random.default_rng(0)
+    ranges = {"gamma": (0.5, 0.9), "beta": (-0.1, 0.1), "moving_mean": (-0.1, 0.1), "moving_variance": (0.7, 1.5)}
+    for variable in method.network.weights:
+        for name, (low, high) in ranges.items():
+            if variable.path.endswith(name):
+                variable.assign(rng.uniform(low, high, variable.shape).astype(np.float32))
+    return method
+
+
+class Counted:
+    """One part of a network that counts the floating-point operations of its convolutions."""
+
+    def __init__(self, run: Callable, part: keras.Model) -> None:
+        self.run, self.operations = run, 0.0
+        fixed = keras.models.clone_model(part, input_tensors=keras.Input((64, 64, part.inputs[0].shape[-1])))
+        convolutions = [layer for layer in fixed.layers if isinstance(layer, keras.layers.Conv2D)]
+        self.per_pixel = sum(2 * np.prod((*c.kernel.shape, *c.output.shape[1:3])) for c in convolutions) / 64**2
+
+    def __call__(self, slices: np.ndarray) -> np.ndarray:
+        self.operations += self.per_pixel * np.prod(slices.shape[:3])
+        return self.run(slices)
+
+
+class CountedForward(CroppedForward):
+    """`CroppedForward` of a network on an engine, its operations counted."""
+
+    def __init__(self, network: keras.Model, engine: str, chosen: np.ndarray) -> None:
+        parts = cropped_parts(network)
+        runs = {name: forward(part, "openvino" if engine == "int8" else engine) for name, part in parts.items()}
+        if engine == "int8":
+            images = list(chosen[:: max(1, len(chosen) // QUANTISED_ON), ..., None])
+            seen = {"front": images, "rest": [runs["front"](image[None])[0] for image in images]}
+            runs = {name: graph_forward(quantise(part, seen[name])) for name, part in parts.items()}
+        super().__init__(**{name: Counted(run, parts[name]) for name, run in runs.items()})
+
+    @property
+    def operations(self) -> float:
+        return self.front.operations + self.rest.operations
+
+
+def full_frame_operations(forward: CroppedForward) -> float:
+    """For each pixel, through both parts; the second one starts at a quarter of the side."""
+    return forward.front.per_pixel + forward.rest.per_pixel / CUT_STRIDE**2
