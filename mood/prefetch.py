@@ -1,15 +1,37 @@
-"""Work ahead of whoever consumes it: an iterator whose items are made in a thread of their own."""
+"""Work ahead of whoever consumes it: items made in a thread of their own, or in several, in their order."""
 
 from __future__ import annotations
 
+import os
 import queue
 import threading
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
 Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 POLL_SECONDS = 0.2  # how soon the thread notices that nobody wants more
+
+
+def mapped(function: Callable[[Item], Result], items: Iterable[Item], ahead: int) -> Iterator[Result]:
+    """`function` of each item in their order, up to `ahead` of them worked on before they are asked for.
+
+    On as many threads as there are processors, but no more than `ahead`. What `function` raises is raised here.
+    """
+    pending: deque[Future[Result]] = deque()
+    pool = ThreadPoolExecutor(min(ahead, os.cpu_count() or 1))
+    try:
+        for item in items:
+            pending.append(pool.submit(function, item))
+            if len(pending) >= ahead:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def prefetched(source: Iterable[Item], ahead: int = 4) -> Iterator[Item]:

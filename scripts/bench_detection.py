@@ -19,6 +19,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import math
 import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -27,7 +28,7 @@ import numpy as np
 from rich.console import Console
 
 from mood.benchmark import tables
-from mood.benchmark.baselines import methods_with_weights, trained_baseline
+from mood.benchmark.baselines import ENGINES, methods_with_weights, on_engines, trained_baseline
 from mood.benchmark.cases import LESION, lesion_case, planted_cases
 from mood.benchmark.manifest import GROUPS, LESIONS, TRAIN, Entry, chosen, read_manifest
 from mood.benchmark.run import Gallery, Keeper, measure
@@ -49,14 +50,14 @@ class Plan:
     """How much is measured."""
 
     scans: int | None  # of each group; None takes all
-    repeats: int  # cases of each scan and kind
+    cases: int  # of each kind in a group, at least; a scan has as many of a kind as that takes
     training_scans: int  # for the baselines
     steps: int  # of the autoencoder's training
     resamples: int  # of the bootstrap
 
 
-FULL = Plan(scans=None, repeats=2, training_scans=40, steps=1000, resamples=400)
-QUICK = Plan(scans=2, repeats=1, training_scans=12, steps=120, resamples=100)
+FULL = Plan(scans=None, cases=10, training_scans=40, steps=1000, resamples=400)
+QUICK = Plan(scans=2, cases=1, training_scans=12, steps=120, resamples=100)
 
 
 def options() -> argparse.Namespace:
@@ -77,7 +78,8 @@ def options() -> argparse.Namespace:
         help="keeps baselines; remove it after changing one",
     )
     parser.add_argument("--scans", type=int, help="at most so many scans a group")
-    parser.add_argument("--repeats", type=int, help="cases of each scan and kind")
+    parser.add_argument("--cases", type=int, help="of each kind in a group, at least")
+    parser.add_argument("--engines", nargs="+", choices=ENGINES, default=[], help="the default method on each of these")
     parser.add_argument("--resamples", type=int, help="bootstrap samples of each interval")
     parser.add_argument("--smoothing-mm", type=float, default=7.5, help="of rows that come unsmoothed; 0: no such rows")
     parser.add_argument("--seed", type=int, default=0)
@@ -86,7 +88,7 @@ def options() -> argparse.Namespace:
 
 def planned(asked: argparse.Namespace) -> Plan:
     plan = QUICK if asked.quick else FULL
-    given = {name: getattr(asked, name) for name in ("scans", "repeats", "resamples")}
+    given = {name: getattr(asked, name) for name in ("scans", "cases", "resamples")}
     return replace(plan, **{name: value for name, value in given.items() if value is not None})
 
 
@@ -96,6 +98,7 @@ def methods_of(region: Region, entries: list[Entry], asked: argparse.Namespace, 
     for found in map(read_folder, asked.weights):
         if found.region == region.name:
             methods[found.path.name] = load_method(found)
+    methods |= on_engines(default_method(region.name), region, asked.engines)
     training = [entry for entry in entries if entry.region == region.name and entry.use == TRAIN]
     training = chosen(training, plan.training_scans)
     for name in BASELINES:
@@ -108,7 +111,7 @@ def tallies_of(
     region: Region, group: str, entries: list[Entry], methods: dict[str, Method], asked: argparse.Namespace, plan: Plan
 ) -> dict[str, Tally]:
     """Score the cases of a group; draw and keep what was asked for."""
-    lesions = group == LESIONS
+    lesions, repeats = group == LESIONS, math.ceil(plan.cases / len(entries))
     gallery = Gallery(lesions)
     observers = [gallery] if asked.pictures else []
     if asked.predictions:
@@ -119,7 +122,7 @@ def tallies_of(
         for case in (
             [lesion_case(entry, region)]
             if lesions
-            else planted_cases(entry, region, list(ALL_KINDS), plan.repeats, asked.seed)
+            else planted_cases(entry, region, list(ALL_KINDS), repeats, asked.seed)
         )
     )
     tallies = measure(methods, cases, observers, asked.smoothing_mm)

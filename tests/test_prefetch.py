@@ -1,8 +1,9 @@
 import threading
+import time
 
 import pytest
 
-from mood.prefetch import prefetched
+from mood.prefetch import mapped, prefetched
 
 
 def test_items_come_in_their_order():
@@ -40,3 +41,30 @@ def test_the_thread_ends_when_the_consumer_stops():
     next(items)
     items.close()
     assert threading.active_count() == before
+
+
+def test_mapped_keeps_the_order_and_works_ahead():
+    begun = []
+
+    def double(item):
+        begun.append(item)
+        time.sleep(0.01 * (3 - item % 3))
+        return 2 * item
+
+    results = mapped(double, range(10), ahead=4)
+    assert next(results) == 0
+    assert len(begun) <= 5
+    assert list(results) == [2 * item for item in range(1, 10)]
+
+
+def test_mapped_passes_on_what_is_raised():
+    with pytest.raises(ZeroDivisionError):
+        list(mapped(lambda item: 1 / item, [1, 0, 2], ahead=2))
+
+
+def test_mapped_stops_with_its_consumer():
+    begun = []
+    results = mapped(begun.append, range(1000), ahead=3)
+    next(results)
+    results.close()
+    assert len(begun) <= 4

@@ -1,4 +1,4 @@
-"""The methods of the benchmark: those that have weights, and the baselines, trained on the table's own scans.
+"""The methods of the benchmark: those that have weights, on any engine, and baselines trained on the table's scans.
 
 A baseline is trained once for each choice of scans and settings and kept in the cache folder.
 """
@@ -13,14 +13,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mood.benchmark.manifest import Entry
-from mood.errors import WeightsError
+from mood.errors import UsageError, WeightsError
 from mood.methods import BASELINES, MEMBERS, REGISTRY, Method, load_method, method_type
+from mood.methods.network_method import NetworkMethod
 from mood.regions import Region
 from mood.train import Schedule, train
 from mood.weights import CONFIG, find_weights, read_folder
 
 log = logging.getLogger(__name__)
 
+INT8 = "int8"  # what mood quantise wrote, on OpenVINO
+ENGINES = ("keras", "openvino", INT8)
 NOTE = "A baseline, trained by the benchmark on the scans that its table allows to train on."
 
 
@@ -34,6 +37,23 @@ def methods_with_weights(region: Region, names: Sequence[str]) -> dict[str, Meth
             except WeightsError as error:
                 log.info("%s, %s is not measured: %s", name, region.name, error)
     return found
+
+
+def on_engines(name: str, region: Region, engines: Sequence[str]) -> dict[str, Method]:
+    """A method with weights on each of some engines, `NAME on ENGINE`; those that it cannot run on are left out."""
+    rows = {}
+    for engine in engines:
+        try:
+            weights = find_weights(name, region.name)
+            method = load_method(weights)
+            if engine == INT8:
+                method.use_graphs(weights.verified_graphs())
+            elif isinstance(method, NetworkMethod):
+                method.engine = engine
+            rows[f"{name} on {engine}"] = method
+        except (WeightsError, UsageError) as error:
+            log.info("%s, %s is not measured on %s: %s", name, region.name, engine, error)
+    return rows
 
 
 def trained_baseline(name: str, region: Region, entries: Sequence[Entry], steps: int, cache: Path) -> Method:

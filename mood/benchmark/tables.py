@@ -65,7 +65,8 @@ def verdict(group: Group, default: str) -> dict[str, Any]:
     dict
         `mean_pixel_ap`, `mean_sample_auroc` and `harder_mean_pixel_ap` of the default method,
         `best_baseline` and its `best_baseline_pixel_ap`, and on how many of `kinds` (and of `all_kinds`)
-        the default method's pixel AP is above that of every baseline. None where something was not measured.
+        the default method's pixel AP is above that of every baseline; `on_engines` its mean pixel AP on each.
+        None where something was not measured.
     """
     published, harder = group[PUBLISHED], group.get(HARDER, {})
     baselines = {name: found.mean_pixel_ap.value for name, found in published.items() if _is_baseline(name)}
@@ -85,6 +86,9 @@ def verdict(group: Group, default: str) -> dict[str, Any]:
             "kinds": kinds,
             "all_kinds_above_every_baseline": won + _kinds_won(harder, default),
             "all_kinds": kinds + harder_kinds,
+            "on_engines": {
+                name: s.mean_pixel_ap.value for name, s in published.items() if name.startswith(f"{default} on ")
+            },
         }
     )
 

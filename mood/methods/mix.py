@@ -107,9 +107,13 @@ class Mix(NetworkMethod):
     def train_epoch(self, scans: Sequence[NativeScan], rng: np.random.Generator) -> Iterator[dict[str, float]]:
         """Every scan is altered once, each with another partner."""
         self.prepare_training()
-        slices = training_slices(self._pairs(scans, rng), self.tasks, self._frame(), rng)
-        for images, labels in prefetched(shuffled_batches(slices, self.settings.batch_size, rng)):
+        for images, labels in self.batches(scans, rng):
             yield {"loss": float(self.network.train_on_batch(images, labels))}
+
+    def batches(self, scans: Sequence[NativeScan], rng: np.random.Generator) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Images (N, H, W, channels) and labels (N, H, W, 1) of an epoch, made while others are used."""
+        slices = training_slices(self._pairs(scans, rng), self.tasks, self._frame(), rng)
+        return prefetched(shuffled_batches(slices, self.settings.batch_size, rng))
 
     def _pairs(self, scans: Sequence[NativeScan], rng: np.random.Generator) -> Iterator[tuple[NativeScan, NativeScan]]:
         """Each scan once, with one that looks like it."""

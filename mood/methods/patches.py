@@ -11,6 +11,7 @@ from numpy.random import Generator
 
 from mood.intensities import standardised
 from mood.native import NativeScan
+from mood.prefetch import mapped
 from mood.regions import Region
 from mood.slices import filled_slices, fit_shape, to_slices
 from mood.synthesis.augmentation import draw_augmentation
@@ -121,14 +122,18 @@ def training_slices(
     pairs: Iterable[tuple[NativeScan, NativeScan]], tasks: Sequence[type[Task]], frame: Frame, rng: Generator
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Slices of the first scan of each pair, altered: (n, H, W, channels) float32 with labels (n, H, W, 1)."""
-    for host, foreign in pairs:
-        parts = altered_scan(host, fit_shape(foreign.data, host.data.shape), tasks, rng)
+
+    def piece(job: tuple[tuple[NativeScan, NativeScan], Generator]) -> tuple[np.ndarray, np.ndarray]:
+        (host, foreign), own_rng = job
+        parts = altered_scan(host, fit_shape(foreign.data, host.data.shape), tasks, own_rng)
         altered, label = (part.onto(frame.shape, frame.spacing_mm).data for part in parts)
-        augmentation = draw_augmentation(rng, frame.region.symmetric)
+        augmentation = draw_augmentation(own_rng, frame.region.symmetric)
         altered, label = augmentation.apply(standardised(altered, frame.region)), augmentation.move(label)
         slices, labels = (to_slices(part, frame.axis) for part in (altered, label))
-        chosen = rng.permutation(filled_slices(slices))[:SLICES]
-        yield frame.images(slices, chosen), labels[chosen][..., None]
+        chosen = own_rng.permutation(filled_slices(slices))[:SLICES]
+        return frame.images(slices, chosen), labels[chosen][..., None]
+
+    return mapped(piece, ((pair, rng.spawn(1)[0]) for pair in pairs), ahead=SCANS_AT_ONCE)
 
 
 def shuffled_batches(
