@@ -154,26 +154,36 @@ def seed_initial_weights(seed: int) -> None:
     keras.utils.set_random_seed(seed)
 
 
-def device() -> str:
-    """What the networks run on, for logs and run records."""
+def gpus() -> list[str]:
+    """The names of the GPUs that the backend uses."""
     import keras
 
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 
-        gpus = [tf.config.experimental.get_device_details(g) for g in tf.config.list_physical_devices("GPU")]
-        names = [details.get("device_name", "GPU") for details in gpus]
-    elif keras.backend.backend() == "jax":
+        found = [tf.config.experimental.get_device_details(g) for g in tf.config.list_physical_devices("GPU")]
+        return [details.get("device_name", "GPU") for details in found]
+    if keras.backend.backend() == "jax":
         import jax
 
-        names = [d.device_kind for d in jax.devices() if d.platform == "gpu"]
-    elif keras.backend.backend() == "openvino":
-        names = []
-    else:
+        return [d.device_kind for d in jax.devices() if d.platform == "gpu"]
+    if keras.backend.backend() == "torch":
         import torch
 
-        names = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
-    return ", ".join(names) or f"CPU ({os.cpu_count()} cores{', OpenVINO' if engine() == 'openvino' else ''})"
+        return [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+    return []
+
+
+def train_in_mixed_precision() -> None:
+    """Let networks that are built from now on compute in bfloat16 where there is a GPU; weights stay float32."""
+    import keras
+
+    keras.mixed_precision.set_global_policy("mixed_bfloat16" if gpus() else "float32")
+
+
+def device() -> str:
+    """What the networks run on, for logs and run records."""
+    return ", ".join(gpus()) or f"CPU ({os.cpu_count()} cores{', OpenVINO' if engine() == 'openvino' else ''})"
 
 
 def jit_compile() -> bool | str:
@@ -183,8 +193,4 @@ def jit_compile() -> bool | str:
     """
     import keras
 
-    if keras.backend.backend() != "tensorflow":
-        return "auto"
-    import tensorflow as tf
-
-    return bool(tf.config.list_physical_devices("GPU"))
+    return bool(gpus()) if keras.backend.backend() == "tensorflow" else "auto"

@@ -79,6 +79,7 @@ def train(
     schedule = schedule or Schedule()
     runtime.check_can_train()
     runtime.seed_initial_weights(schedule.seed)
+    runtime.train_in_mixed_precision()
     method = new_method(method_name, region, settings or {})
     if start_from is not None:
         found = find_weights(method.name, region.name, start_from)

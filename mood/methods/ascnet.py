@@ -28,7 +28,7 @@ from mood.methods.base import Method, Settings, finite
 from mood.methods.rounds import Rounds
 from mood.methods.slicesets import InputSlices, ScanSlices, common_side, hold_out
 from mood.networks.ascnet import SIDE_MULTIPLE, build_main_module
-from mood.networks.engine import Forward, forward
+from mood.networks.engine import Forward, batch_images, forward
 from mood.regions import Region
 from mood.slices import batches, filled_slices, pad_to_multiple, to_slices
 from mood.weights.bundle import read_notes
@@ -96,7 +96,7 @@ class AscNet(Method):
         _, height, width = slices.shape
         scores = np.zeros_like(scan, np.float32)  # in the scan's memory order, as it will be written
         score_slices = to_slices(scores, self.settings.slice_axis)
-        for batch in batches(filled_slices(slices), max(1, PIXELS_AT_ONCE // (height * width))):
+        for batch in batches(filled_slices(slices), batch_images(PIXELS_AT_ONCE // (height * width))):
             padded = pad_to_multiple(slices[batch], SIDE_MULTIPLE)
             score_slices[batch] = self.levels.score(rebuilt(self._forward, padded[..., None])[2])[:, :height, :width]
         return scores

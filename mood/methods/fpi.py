@@ -16,10 +16,11 @@ from typing import Any
 import keras
 import numpy as np
 
+from mood import runtime
 from mood.methods.base import Settings, finite
 from mood.methods.network_method import NetworkMethod
 from mood.networks.cropped import CroppedForward, cropped_parts
-from mood.networks.engine import Forward
+from mood.networks.engine import Forward, batch_images
 from mood.networks.wide_resnet import build_wide_resnet, side_multiple
 from mood.regions import Region
 from mood.slices import batches, filled_slices, pad_to_multiple, to_slices
@@ -72,7 +73,7 @@ class Fpi(NetworkMethod):
         scores = np.empty_like(scan, np.float32)  # in the scan's memory order, as it will be written
         score_slices = to_slices(scores, self.settings.slice_axis)
         score_slices[...] = self._foreign_share(self.runner.empty(side)[1])[:height, :width]
-        for batch in batches(filled_slices(slices), max(1, PIXELS_AT_ONCE // (side[0] * side[1]))):
+        for batch in batches(filled_slices(slices), batch_images(PIXELS_AT_ONCE // (side[0] * side[1]))):
             padded = pad_to_multiple(slices[batch], multiple)
             score_slices[batch] = self._foreign_share(self.runner(padded[..., None]))[:, :height, :width]
         return scores
@@ -100,7 +101,7 @@ class Fpi(NetworkMethod):
         return cropped_parts(self.network)
 
     def assemble(self, forwards: dict[str, Forward]) -> CroppedForward:
-        return CroppedForward(**forwards)
+        return CroppedForward(forwards["front"], forwards["rest"], whole=bool(runtime.gpus()))
 
     def _pair_batches(
         self, host: np.ndarray, foreign: np.ndarray, rng: np.random.Generator

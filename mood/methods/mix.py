@@ -23,6 +23,7 @@ from mood.methods.base import Settings, finite
 from mood.methods.network_method import NetworkMethod
 from mood.methods.patches import Frame, channels, most_alike, shuffled_batches, training_slices
 from mood.native import NativeScan
+from mood.networks.engine import batch_images
 from mood.networks.unet import SIDE_MULTIPLE, build_unet, overlap_loss
 from mood.prefetch import prefetched
 from mood.regions import Region
@@ -78,7 +79,7 @@ class Mix(NetworkMethod):
         scores = np.zeros(framed.shape, np.float32)
         slices, score_slices = (to_slices(part, self.settings.slice_axis) for part in (framed, scores))
         height, width = slices.shape[1:]
-        for batch in batches(filled_slices(slices), max(1, PIXELS_AT_ONCE // (height * width))):
+        for batch in batches(filled_slices(slices), batch_images(PIXELS_AT_ONCE // (height * width))):
             score_slices[batch] = self.runner(frame.images(slices, batch))[..., 0]
         return fit_shape(smoothed(scores, self.settings.smoothing_mm, self.settings.spacing_mm), scan.shape)
 

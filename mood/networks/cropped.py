@@ -23,7 +23,8 @@ def cropped_parts(network: keras.Model) -> dict[str, keras.Model]:
 
 def cropped_forward(network: keras.Model, engine: str | None = None) -> CroppedForward:
     """A trained network, cropped; `engine` as for `engine.forward`."""
-    return CroppedForward(**{name: forward(part, engine) for name, part in cropped_parts(network).items()})
+    parts = cropped_parts(network)
+    return CroppedForward(forward(parts["front"], engine), forward(parts["rest"], engine))
 
 
 class CroppedForward:
@@ -33,10 +34,12 @@ class CroppedForward:
     ----------
     front, rest : Forward
         The two parts of `cropped_parts`, as functions of arrays.
+    whole : bool
+        Leave nothing out: a GPU has the time, but would compile its kernels for each size of box anew.
     """
 
-    def __init__(self, front: Forward, rest: Forward) -> None:
-        self.front, self.rest = front, rest
+    def __init__(self, front: Forward, rest: Forward, whole: bool = False) -> None:
+        self.front, self.rest, self.whole = front, rest, whole
         self.before, self.after = cut_receptive_field()
         self._empty: dict[tuple[int, int], tuple[np.ndarray, np.ndarray]] = {}
 
@@ -50,6 +53,8 @@ class CroppedForward:
     def __call__(self, slices: np.ndarray) -> np.ndarray:
         side = slices.shape[1:3]
         empty_features, empty_map = self.empty(side)
+        if self.whole:
+            return self.rest(self.front(slices))
         rows = np.flatnonzero(slices.any(axis=(0, 2, 3)))
         columns = np.flatnonzero(slices.any(axis=(0, 1, 3)))
         if rows.size == 0:

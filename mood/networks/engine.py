@@ -19,6 +19,7 @@ from mood import runtime
 
 Forward = Callable[[np.ndarray], Any]
 
+GPU_BATCHES = 16  # times what a CPU likes
 OPENVINO_OPTIONS = {
     "INFERENCE_PRECISION_HINT": "f32",  # the default may be bfloat16: wrong by 0.01, no faster without AMX
     "PERFORMANCE_HINT": "LATENCY",
@@ -45,7 +46,48 @@ def forward(network: keras.Model, engine: str | None = None) -> Forward:
         return _openvino_forward(network)
     bare = keras.Model(network.inputs, network.outputs)  # compiling `network` itself would change its optimizer
     bare.compile(jit_compile=runtime.jit_compile())
-    return bare.predict_on_batch
+    return FixedBatches(bare.predict_on_batch) if runtime.gpus() else bare.predict_on_batch
+
+
+def batch_images(images: int) -> int:
+    """How many images to give a network at once where `images` fill the caches of a CPU."""
+    return max(1, images * (GPU_BATCHES if runtime.gpus() else 1))
+
+
+class FixedBatches:
+    """A network on a GPU: always as many images at once as in the first call, half as many when memory runs out.
+
+    Kernels are compiled for each shape anew, so that a smaller batch is filled up instead.
+    """
+
+    def __init__(self, run: Forward) -> None:
+        self.run, self.size = run, 0
+
+    def __call__(self, images: np.ndarray) -> Any:
+        self.size = self.size or len(images)
+        while True:
+            try:
+                return self._in_pieces(images)
+            except Exception as error:
+                if self.size == 1 or not _out_of_memory(error):
+                    raise
+                self.size = -(-self.size // 2)
+
+    def _in_pieces(self, images: np.ndarray) -> Any:
+        results = []
+        for start in range(0, len(images), self.size):
+            piece = images[start : start + self.size]
+            missing = np.zeros((self.size - len(piece), *images.shape[1:]), images.dtype)
+            results.append(self.run(np.concatenate([piece, missing])))
+        if isinstance(results[0], (list, tuple)):
+            return [np.concatenate(parts)[: len(images)] for parts in zip(*results, strict=True)]
+        return np.concatenate(results)[: len(images)]
+
+
+def _out_of_memory(error: Exception) -> bool:
+    """As TensorFlow, JAX and PyTorch say it."""
+    text = f"{type(error).__name__} {error}".lower()
+    return any(sign in text for sign in ("resourceexhausted", "resource_exhausted", "out of memory", "outofmemory"))
 
 
 def _openvino_forward(network: keras.Model) -> Forward:

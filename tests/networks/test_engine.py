@@ -12,7 +12,7 @@ from mood import runtime
 from mood.errors import UsageError
 from mood.networks.ascnet import build_main_module
 from mood.networks.cropped import cropped_forward
-from mood.networks.engine import forward
+from mood.networks.engine import FixedBatches, batch_images, forward
 from mood.networks.wide_resnet import build_wide_resnet
 
 NETWORKS = {
@@ -137,3 +137,41 @@ def test_an_engine_that_is_not_there_is_said(monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(UsageError, match=r"pip install 'mood\[openvino\]'"):
         runtime.choose_engine("openvino")
+
+
+def doubled(images):
+    doubled.sizes.append(len(images))
+    if len(images) > 3:
+        raise RuntimeError("RESOURCE_EXHAUSTED: Out of memory while trying to allocate 1 byte")
+    return 2 * images
+
+
+def test_a_gpu_that_runs_out_of_memory_gets_half_as_many_images_and_always_as_many():
+    doubled.sizes = []
+    run, images = FixedBatches(doubled), np.random.default_rng(0).random((11, 4, 4, 1), dtype=np.float32)
+    np.testing.assert_array_equal(run(images), 2 * images)
+    assert doubled.sizes[:2] == [11, 6]
+    assert set(doubled.sizes[2:]) == {3}
+    np.testing.assert_array_equal(run(images[:2]), 2 * images[:2])
+    assert doubled.sizes[-1] == 3
+
+
+def test_several_outputs_stay_apart():
+    run, images = FixedBatches(lambda x: [x, x[..., 0]]), np.ones((5, 4, 4, 1), np.float32)
+    run(images[:2])
+    assert [output.shape for output in run(images)] == [(5, 4, 4, 1), (5, 4, 4)]
+
+
+def test_other_errors_pass():
+    def broken(images):
+        raise ValueError("the shapes do not fit")
+
+    with pytest.raises(ValueError, match="shapes"):
+        FixedBatches(broken)(np.ones((2, 4, 4, 1), np.float32))
+
+
+def test_a_gpu_gets_larger_batches(monkeypatch):
+    assert batch_images(4) == 4
+    assert batch_images(0) == 1
+    monkeypatch.setattr(runtime, "gpus", lambda: ["some GPU"])
+    assert batch_images(4) > 4

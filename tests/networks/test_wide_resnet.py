@@ -139,6 +139,19 @@ def test_cropping_gives_the_full_frame_result(architecture, classes, box, rng):
     np.testing.assert_allclose(cropped_forward(network)(slices), full, atol=1e-5)
 
 
+def test_a_gpu_sees_whole_slices_with_the_same_result(rng):
+    network = narrow(rng, "dec", 1)
+    forward, slices = cropped_forward(network), np.zeros((2, 64, 64, 1), np.float32)
+    slices[:, 20:40, 8:30] = rng.uniform(0.5, 1, (2, 20, 22, 1))
+    seen, front = [], forward.front
+    forward.front = lambda images: seen.append(images.shape) or front(images)
+    cropped = forward(slices)
+    forward.whole = True
+    np.testing.assert_allclose(forward(slices), cropped, atol=1e-5)
+    assert seen[-1] == slices.shape
+    assert seen[-2] < slices.shape
+
+
 def test_empty_slices_give_the_empty_response(rng):
     network = narrow(rng, "dec", 1)
     forward = cropped_forward(network)
