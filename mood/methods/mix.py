@@ -59,7 +59,7 @@ class Mix(NetworkMethod):
     settings_type = MixSettings
     settings: MixSettings
     trains_on_native = True
-    _alike: list[np.ndarray] | None = None  # of the scans of this training
+    _alike: tuple[Sequence[NativeScan], list[np.ndarray]] | None = None  # the scans of this training and their like
 
     def __init__(self, region: Region, settings: MixSettings) -> None:
         super().__init__(region, settings)
@@ -118,9 +118,10 @@ class Mix(NetworkMethod):
 
     def _pairs(self, scans: Sequence[NativeScan], rng: np.random.Generator) -> Iterator[tuple[NativeScan, NativeScan]]:
         """Each scan once, with one that looks like it."""
-        self._alike = self._alike or most_alike(scans)
+        if self._alike is None or self._alike[0] is not scans:
+            self._alike = scans, most_alike(scans)
         for i in rng.permutation(len(scans)):
-            yield scans[i], scans[rng.choice(self._alike[i])]
+            yield scans[i], scans[rng.choice(self._alike[1][i])]
 
     def optimizer_and_loss(self) -> tuple[keras.optimizers.Optimizer, Any]:
         settings = self.settings
