@@ -130,10 +130,10 @@ def axis_resampling(size_out: int, size_in: int, start: float, step: float) -> R
     return Resampling(np.clip(source, 0, size_in - 1)[used], weights[used].astype(np.float32))
 
 
-def centred_resampling(size_out: int, size_in: int, step: float) -> Resampling:
-    """Linear resampling of one axis about its middle; as `axis_resampling`, voxels that fit are only moved."""
+def centred_resampling(size_out: int, size_in: int, step: float, centre: float | None = None) -> Resampling:
+    """Linear resampling of one axis about `centre`, its middle when not given; voxels that fit are only moved."""
     step = 1.0 if abs(step - 1.0) < SAME_SPACING else step
-    start = (size_in - 1) / 2 - step * (size_out - 1) / 2
+    start = ((size_in - 1) / 2 if centre is None else centre) - step * (size_out - 1) / 2
     return axis_resampling(size_out, size_in, float(np.round(start)) if step == 1.0 else start, step)
 
 

@@ -16,49 +16,58 @@ from mood.intensities import to_unit_range
 from mood.regions import Region
 from mood.volume import Volume
 
+MARGIN = 4  # voxels: what a coarser grid blends the rim of the content with
+
 
 @dataclass(frozen=True, eq=False)
 class NativeScan:
-    """A scan in RAS axes and [0, 1], cut to its content.
+    """A scan in RAS axes and [0, 1], cut to its content and a little of the background around it.
 
     Attributes
     ----------
     data : (X, Y, Z) float ndarray in [0, 1]
     spacing_mm : three floats
+    centre : three floats, optional
+        The middle of the content in voxels; that of the array when not given.
     """
 
     data: np.ndarray
     spacing_mm: tuple[float, float, float]
+    centre: tuple[float, float, float] | None = None
 
     def onto(self, shape: tuple[int, ...], spacing_mm: tuple[float, ...]) -> NativeScan:
         """Resampled as `conform` does it, the middle of the content in the middle of `shape` voxels, float32."""
+        axes = zip(shape, self.data.shape, spacing_mm, self.spacing_mm, self.centre or (None,) * 3, strict=True)
         plans = tuple(
-            centred_resampling(size, own_size, mm / own_mm)
-            for size, own_size, mm, own_mm in zip(shape, self.data.shape, spacing_mm, self.spacing_mm, strict=True)
+            centred_resampling(size, own_size, mm / own_mm, centre) for size, own_size, mm, own_mm, centre in axes
         )
         x_mm, y_mm, z_mm = spacing_mm
         return NativeScan(apply_along_axes(np.asarray(self.data, np.float32), plans), (x_mm, y_mm, z_mm))
 
     def save(self, path: Path) -> None:
         """Write as .npz, intensities as float16."""
-        np.savez(path, data=self.data.astype(np.float16), spacing_mm=np.array(self.spacing_mm))
+        centre = self.centre or tuple((n - 1) / 2 for n in self.data.shape)
+        np.savez(path, data=self.data.astype(np.float16), spacing_mm=np.array(self.spacing_mm), centre=np.array(centre))
 
     @classmethod
     def load(cls, path: Path) -> NativeScan:
         """Read what `save` wrote; intensities become float32."""
         with np.load(path) as arrays:
-            x_mm, y_mm, z_mm = (float(mm) for mm in arrays["spacing_mm"])
-            return cls(arrays["data"].astype(np.float32), (x_mm, y_mm, z_mm))
+            x_mm, y_mm, z_mm = map(float, arrays["spacing_mm"])
+            x, y, z = map(float, arrays["centre"])
+            return cls(arrays["data"].astype(np.float32), (x_mm, y_mm, z_mm), (x, y, z))
 
 
 def native_scan(volume: Volume, region: Region) -> NativeScan:
-    """A scan as it is, in RAS axes and [0, 1], cut to what is above 0."""
+    """A scan as it is, in RAS axes and [0, 1], cut to what is above 0 and `MARGIN` voxels around that."""
     axes, flips, (x_mm, y_mm, z_mm) = ras_axes(volume)
     data = to_unit_range(volume.data, region).transpose(axes)
     data = data[tuple(slice(None, None, -1 if flip else 1) for flip in flips)]
     low, high = content_box(data)
-    data = data[tuple(slice(a, b) for a, b in zip(low, high, strict=True))]
-    return NativeScan(np.ascontiguousarray(data), (x_mm, y_mm, z_mm))
+    begin = [max(0, a - MARGIN) for a in low]
+    x, y, z = ((a + b - 1) / 2 - first for a, b, first in zip(low, high, begin, strict=True))
+    data = data[tuple(slice(first, b + MARGIN) for first, b in zip(begin, high, strict=True))]
+    return NativeScan(np.ascontiguousarray(data), (x_mm, y_mm, z_mm), (x, y, z))
 
 
 class StoredScans(Sequence[NativeScan]):

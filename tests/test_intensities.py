@@ -44,8 +44,8 @@ def test_scanners_that_differ_in_contrast_look_alike_once_standardised(rng, gamm
     scan[4:36, 4:32, 4:28] = rng.uniform(0.1, 1, (32, 28, 24))
     changed = standardised(scan ** np.float32(gamma), BRAIN)
     tissue = changed[changed > 0]
-    np.testing.assert_allclose(np.percentile(tissue, PERCENTILES), BRAIN.standard_quantiles, atol=0.01)
-    np.testing.assert_allclose(changed, standardised(scan, BRAIN), atol=0.02)
+    np.testing.assert_allclose(np.percentile(tissue, PERCENTILES), BRAIN.standard_quantiles, atol=0.02)
+    np.testing.assert_allclose(changed, standardised(scan, BRAIN), atol=0.05)
     assert changed.dtype == np.float32
     assert changed.max() <= 1
     assert (changed[scan == 0] == 0).all()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator as Batches
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.random import Generator
@@ -115,7 +115,7 @@ def altered_scan(
         content, share = alter(altered, foreign, place, kind.draw(rng))
         altered[place.box] = content
         label[place.box] = np.maximum(label[place.box], share)
-    return NativeScan(altered, host.spacing_mm), NativeScan(label, host.spacing_mm)
+    return replace(host, data=altered), replace(host, data=label)
 
 
 def training_slices(
