@@ -65,6 +65,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, required=True, help="folder with MANIFEST.csv")
     parser.add_argument("--quick", action="store_true", help="two scans a group, one case a kind, small baselines")
     parser.add_argument("--region", choices=REGIONS, help="one region only")
+    parser.add_argument("--groups", nargs="+", help="these groups of scans only, for instance '1 mm'")
     parser.add_argument("--methods", nargs="+", choices=REGISTRY, default=list(REGISTRY), help="only these")
     parser.add_argument("--weights", nargs="+", type=Path, default=[], help="further rows: folders of mood train")
     parser.add_argument("--record", action="store_true", help="keep the shipped methods' figures with their weights")
@@ -150,7 +151,7 @@ def measure_region(
     for group in GROUPS[region.name] if methods else ():
         scans = [entry for entry in entries if entry.region == region.name and entry.group == group]
         scans = chosen(scans, plan.scans)
-        if not scans:
+        if not scans or (asked.groups and group not in asked.groups):
             continue
         start = time.monotonic()
         tallies = tallies_of(region, group, scans, methods, asked, plan)
