@@ -5,7 +5,7 @@ voxels were altered. Beside FPI's foreign cuboids there are Poisson-blended ones
 blobs of foreign tissue, and tissue that was moved, brightened, roughened or warped. Pairs are drawn among
 scans that look alike, so that a foreign patch is not told by its scanner, and scans are altered at their native
 resolution, so that an altered place is not told by an edge that no resampled scan has. A slice is seen with its
-neighbours and, where left and right are alike, with its mirror image; MR at standardised intensities.
+neighbours and, where left and right are alike, with its mirror image; MR as it is and at standardised intensities.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ import keras
 import numpy as np
 
 from mood.conform import content_box
-from mood.intensities import standardised
+from mood.errors import UsageError
 from mood.methods.base import Settings, finite
 from mood.methods.network_method import NetworkMethod
-from mood.methods.patches import Frame, channels, most_alike, shuffled_batches, training_slices
+from mood.methods.patches import LOOKS, Frame, most_alike, shuffled_batches, training_slices
 from mood.native import NativeScan
 from mood.networks.engine import batch_images
 from mood.networks.unet import SIDE_MULTIPLE, build_unet, overlap_loss
@@ -45,7 +45,8 @@ class MixSettings(Settings):
     smoothing_mm: float = 7.5  # standard deviation, of the map; single voxels the network trips over are no anomaly
     width: int = 16  # filters of the U-Net's first level
     reach: int = 2  # neighbouring slices on either side
-    mirrored: bool = False  # whether the network sees each slice's mirror image, too
+    looks: tuple[str, ...] = ("plain",)  # what the networks see of each slice (`patches.LOOKS`)
+    members: int = 1  # U-Nets side by side, whose maps are averaged
     momentum: float = 0.95  # of the running statistics
     learning_rate: float = 2e-3  # Adam, at the start
     decay_steps: int = 24_000  # until the learning rate has fallen to a hundredth, as a cosine
@@ -65,22 +66,25 @@ class Mix(NetworkMethod):
         super().__init__(region, settings)
         self.tasks = get_tasks(settings.tasks)
         self.trained_kinds = tuple(kind for task in self.tasks for kind in task.resembles)
-        self.network = build_unet(settings.width, channels(settings.reach, settings.mirrored), settings.momentum)
+        if unknown := sorted(set(settings.looks) - set(LOOKS)):
+            raise UsageError(f"unknown looks {', '.join(unknown)}", fix=f"Choose from: {', '.join(LOOKS)}")
+        self.network = build_unet(settings.width, self._frame().channels, settings.momentum, settings.members)
 
     @classmethod
     def default_settings(cls, region: Region) -> MixSettings:
         grid = region.grid.coarsened(128)
-        return MixSettings(grid.shape, grid.spacing_mm, slice_axis=2, mirrored=region.symmetric)
+        looks = LOOKS if region.symmetric else ("plain",)
+        return MixSettings(grid.shape, grid.spacing_mm, slice_axis=2, looks=looks, members=2)
 
     def score_volume(self, scan: np.ndarray) -> np.ndarray:
-        scan = standardised(finite(scan), self.region)
+        scan = finite(scan)
         frame = self._frame(scan)
         framed = fit_shape(scan, frame.shape)
         scores = np.zeros(framed.shape, np.float32)
         slices, score_slices = (to_slices(part, self.settings.slice_axis) for part in (framed, scores))
-        height, width = slices.shape[1:]
+        looks, (height, width) = frame.look(framed), slices.shape[1:]
         for batch in batches(filled_slices(slices), batch_images(PIXELS_AT_ONCE // (height * width))):
-            score_slices[batch] = self.runner(frame.images(slices, batch))[..., 0]
+            score_slices[batch] = self.runner(frame.images(looks, batch))[..., 0]
         return fit_shape(smoothed(scores, self.settings.smoothing_mm, self.settings.spacing_mm), scan.shape)
 
     def raw_sample_score(self, score_map: np.ndarray) -> float:
@@ -102,7 +106,7 @@ class Mix(NetworkMethod):
             spans = (2 * max(n / 2 - a, b - n / 2) for a, b, n in zip(low, high, scan.shape, strict=True))
             shape = [max(size, _multiple(span)) for size, span in zip(shape, spans, strict=True)]
         return Frame(
-            self.region, tuple(shape), settings.spacing_mm, settings.slice_axis, settings.reach, settings.mirrored
+            self.region, tuple(shape), settings.spacing_mm, settings.slice_axis, settings.reach, settings.looks
         )
 
     def train_epoch(self, scans: Sequence[NativeScan], rng: np.random.Generator) -> Iterator[dict[str, float]]:

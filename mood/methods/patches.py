@@ -20,6 +20,7 @@ from mood.synthesis.tasks import Task, alter, draw_place
 PLACES = (2, 8)  # altered in a scan, upper end excluded
 SLICES = 32  # of a scan, each time it is used
 SCANS_AT_ONCE = 8  # whose slices are shuffled together
+LOOKS = ("plain", "standardised", "mirrored")  # as it is; MR standardised; that mirrored left to right
 ALIKE = 8  # scans most like a host that its partner is drawn from
 DESCRIBED_STEP = 2  # voxels, in plane
 SPACING_WEIGHT = 20.0  # voxels that differ by a twentieth are as unlike as scans a standard deviation apart
@@ -39,8 +40,8 @@ class Frame:
         Sliced along.
     reach : int
         Neighbouring slices on either side.
-    mirrored : bool
-        Whether it sees the mirror image beside each slice.
+    looks : tuple of str
+        What it sees of each slice, from `LOOKS`, beside one another.
     """
 
     region: Region
@@ -48,14 +49,25 @@ class Frame:
     spacing_mm: tuple[float, float, float]
     axis: int
     reach: int
-    mirrored: bool
+    looks: tuple[str, ...]
 
-    def images(self, slices: np.ndarray, chosen: np.ndarray) -> np.ndarray:
-        """Slices with their neighbours as channels, and then the same mirrored left to right.
+    @property
+    def channels(self) -> int:
+        """Of the images."""
+        return (2 * self.reach + 1) * len(self.looks)
+
+    def look(self, scan: np.ndarray) -> np.ndarray:
+        """What the network may see of a scan: (X, Y, Z) float32 to slices (looks, N, H, W)."""
+        standard = standardised(scan, self.region)
+        of = {"plain": scan, "standardised": standard, "mirrored": standard[::-1]}
+        return np.stack([to_slices(of[name], self.axis) for name in self.looks])
+
+    def images(self, looks: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+        """Slices with their neighbours as channels, look by look.
 
         Parameters
         ----------
-        slices : (N, H, W) float32 ndarray
+        looks : (looks, N, H, W) float32 ndarray
         chosen : (n,) int ndarray
             Indices among the N.
 
@@ -63,14 +75,8 @@ class Frame:
         -------
         (n, H, W, channels) float32 ndarray, zeros beyond the ends
         """
-        padded = np.pad(slices, ((self.reach, self.reach), (0, 0), (0, 0)))
-        images = np.stack([padded[chosen + k] for k in range(2 * self.reach + 1)], axis=-1)
-        return np.concatenate([images, images[:, ::-1]], axis=-1) if self.mirrored else images
-
-
-def channels(reach: int, mirrored: bool) -> int:
-    """Of the images of a frame."""
-    return (2 * reach + 1) * (2 if mirrored else 1)
+        padded = np.pad(looks, ((0, 0), (self.reach, self.reach), (0, 0), (0, 0)))
+        return np.stack([slices[chosen + k] for slices in padded for k in range(2 * self.reach + 1)], axis=-1)
 
 
 def describe(scan: NativeScan) -> np.ndarray:
@@ -128,10 +134,9 @@ def training_slices(
         parts = altered_scan(host, fit_shape(foreign.data, host.data.shape), tasks, own_rng)
         altered, label = (part.onto(frame.shape, frame.spacing_mm).data for part in parts)
         augmentation = draw_augmentation(own_rng, frame.region.symmetric)
-        altered, label = augmentation.apply(standardised(altered, frame.region)), augmentation.move(label)
-        slices, labels = (to_slices(part, frame.axis) for part in (altered, label))
-        chosen = own_rng.permutation(filled_slices(slices))[:SLICES]
-        return frame.images(slices, chosen), labels[chosen][..., None]
+        altered, label = augmentation.apply(altered), augmentation.move(label)
+        chosen = own_rng.permutation(filled_slices(to_slices(altered, frame.axis)))[:SLICES]
+        return frame.images(frame.look(altered), chosen), to_slices(label, frame.axis)[chosen][..., None]
 
     return mapped(piece, ((pair, rng.spawn(1)[0]) for pair in pairs), ahead=SCANS_AT_ONCE)
 

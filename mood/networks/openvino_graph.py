@@ -129,6 +129,7 @@ TRANSLATIONS: dict[str, Callable[..., Node]] = {
     "AveragePooling2D": _pooling,
     "MaxPooling2D": _pooling,
     "Add": lambda layer, inputs: functools.reduce(ops.add, inputs),
+    "Average": lambda layer, inputs: ops.divide(functools.reduce(ops.add, inputs), np.float32(len(inputs))),
     "Concatenate": lambda layer, inputs: ops.concat(list(inputs), 1),
     **dict.fromkeys(("Dropout", "SpatialDropout2D", "GaussianNoise", "Identity"), lambda layer, x: x),
 }

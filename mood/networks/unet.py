@@ -16,7 +16,7 @@ RARITY = -3.5  # logit of the share of altered voxels that an untrained network 
 DICE_WEIGHT = 0.1  # of the overlap in the loss; more of it makes a network see something in every slice
 
 
-def build_unet(width: int, channels: int, momentum: float = 0.99) -> keras.Model:
+def build_unet(width: int, channels: int, momentum: float = 0.99, members: int = 1) -> keras.Model:
     """(N, H, W, channels) -> (N, H, W, 1) in [0, 1]; H and W multiples of 16.
 
     Parameters
@@ -24,26 +24,35 @@ def build_unet(width: int, channels: int, momentum: float = 0.99) -> keras.Model
     width : int
         Filters of the first level; doubled a level, up to eight times.
     channels : int
-        Neighbouring slices in the input.
+        Of the input.
     momentum : float
         Of the running statistics.
+    members : int
+        U-Nets side by side, whose estimates are averaged.
     """
+    inputs = keras.Input((None, None, channels), name="slices")
+    estimates = [_member(inputs, width, momentum, f"unet{i}_" if i else "") for i in range(members)]
+    outputs = layers.Average(name="mean", dtype="float32")(estimates) if members > 1 else estimates[0]
+    return keras.Model(inputs, outputs, name="unet")
+
+
+def _member(inputs: keras.KerasTensor, width: int, momentum: float, prefix: str) -> keras.KerasTensor:
     widths = [width * min(2**level, WIDEST) for level in range(LEVELS)]
-    inputs = x = keras.Input((None, None, channels), name="slices")
-    skips = []
+    x, skips = inputs, []
     for level, filters in enumerate(widths):
         if level:
-            x = layers.MaxPooling2D(2, name=f"down{level}")(x)
-        x = _unit(x, filters, momentum, f"enc{level}a")
-        x = _unit(x, filters, momentum, f"enc{level}b")
+            x = layers.MaxPooling2D(2, name=f"{prefix}down{level}")(x)
+        x = _unit(x, filters, momentum, f"{prefix}enc{level}a")
+        x = _unit(x, filters, momentum, f"{prefix}enc{level}b")
         skips.append(x)
     for level in reversed(range(LEVELS - 1)):
-        x = layers.UpSampling2D(2, name=f"up{level}")(_unit(x, widths[level], momentum, f"dec{level}a", kernel=1))
-        x = layers.Concatenate(name=f"skip{level}")([x, skips[level]])
-        x = _unit(x, widths[level], momentum, f"dec{level}b")
+        x = _unit(x, widths[level], momentum, f"{prefix}dec{level}a", kernel=1)
+        x = layers.UpSampling2D(2, name=f"{prefix}up{level}")(x)
+        x = layers.Concatenate(name=f"{prefix}skip{level}")([x, skips[level]])
+        x = _unit(x, widths[level], momentum, f"{prefix}dec{level}b")
     rare = keras.initializers.Constant(RARITY)
-    outputs = layers.Conv2D(1, 1, activation="sigmoid", bias_initializer=rare, dtype="float32", name="foreign")(x)
-    return keras.Model(inputs, outputs, name="unet")
+    name = f"{prefix}foreign"
+    return layers.Conv2D(1, 1, activation="sigmoid", bias_initializer=rare, dtype="float32", name=name)(x)
 
 
 def _unit(x: keras.KerasTensor, filters: int, momentum: float, name: str, kernel: int = 3) -> keras.KerasTensor:

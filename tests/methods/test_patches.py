@@ -1,9 +1,10 @@
 import numpy as np
 
+from mood.intensities import standardised
 from mood.methods.patches import (
+    LOOKS,
     Frame,
     altered_scan,
-    channels,
     describe,
     most_alike,
     shuffled_batches,
@@ -17,8 +18,8 @@ SHAPE = (24, 20, 16)
 MM = (1.0, 1.0, 1.0)
 
 
-def frame(mirrored: bool = False) -> Frame:
-    return Frame(BRAIN, (16, 16, 12), (2.0, 1.5, 2.0), 2, 1, mirrored)
+def frame(*looks: str) -> Frame:
+    return Frame(BRAIN, (16, 16, 12), (2.0, 1.5, 2.0), 2, 1, looks or ("plain",))
 
 
 def scan(seed: int, brightness: float = 0.5, spacing_mm=MM) -> NativeScan:
@@ -67,16 +68,18 @@ def test_an_empty_scan_stays_empty():
 
 def test_neighbours_are_channels_and_there_is_air_beyond_the_ends():
     slices = np.arange(4, dtype=np.float32)[:, None, None] + np.ones((4, 2, 3), np.float32)
-    images = frame().images(slices, np.array([0, 2]))
-    assert images.shape == (2, 2, 3, channels(1, False))
+    images = frame().images(slices[None], np.array([0, 2]))
+    assert images.shape == (2, 2, 3, frame().channels)
     np.testing.assert_array_equal(images[:, 0, 0], [[0, 1, 2], [2, 3, 4]])
 
 
-def test_the_mirror_image_lies_behind_each_slice():
-    slices = np.random.default_rng(0).random((4, 6, 3), dtype=np.float32)
-    images = frame(mirrored=True).images(slices, np.arange(4))
-    assert images.shape == (4, 6, 3, channels(1, True))
-    np.testing.assert_array_equal(images[..., 3:], images[:, ::-1, :, :3])
+def test_looks_lie_behind_one_another():
+    seen, data = frame(*LOOKS), scan(0).data
+    images = seen.images(seen.look(data), np.arange(16))
+    assert images.shape == (16, 24, 20, seen.channels) == (16, 24, 20, 9)
+    np.testing.assert_array_equal(images[..., 1], np.moveaxis(data, 2, 0))
+    np.testing.assert_array_equal(images[..., 4], np.moveaxis(standardised(data, BRAIN), 2, 0))
+    np.testing.assert_array_equal(images[..., 6:], images[:, ::-1, :, 3:6])
 
 
 def test_a_pair_becomes_slices_of_the_frame_with_labels():

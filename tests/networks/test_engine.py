@@ -13,12 +13,15 @@ from mood.errors import UsageError
 from mood.networks.ascnet import build_main_module
 from mood.networks.cropped import cropped_forward
 from mood.networks.engine import FixedBatches, batch_images, forward
+from mood.networks.unet import build_unet
 from mood.networks.wide_resnet import build_wide_resnet
 
 NETWORKS = {
     "dec": lambda: build_wide_resnet("dec", width=1),
     "decdeeper": lambda: build_wide_resnet("decdeeper", width=1, classes=5),
     "ascnet": lambda: build_main_module(width=2),
+    "unet": lambda: build_unet(2, 1),
+    "unets": lambda: build_unet(2, 1, members=2),
 }
 
 
