@@ -44,7 +44,7 @@ def _choose_precision(name: str) -> str:
 
 PrecisionOption = Annotated[
     str,
-    typer.Option(envvar="MOOD_PRECISION", callback=_choose_precision, help="float32, or int8: faster, nearly as good."),
+    typer.Option(envvar="MOOD_PRECISION", callback=_choose_precision, help="float32, or int8: faster, but less exact."),
 ]
 
 

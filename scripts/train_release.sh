@@ -41,9 +41,6 @@ train() {
     for file in model.weights.h5 card.md config.json; do
         cp "$runs/$name/$file" "mood/weights/$name/$file"
     done
-    case $name in
-        mix-* | fpi-*) "$python" -m mood quantise -w "mood/weights/$name" -i "$source" ;;
-    esac
 }
 
 brains='96 healthy brains, T1, skull-stripped: 56 of IXI Hammersmith at 2 mm (CC BY-SA 3.0), 27 of OpenNeuro ds002748 (CC0), 11 of OpenfMRI ds011 and one each of studyforrest and niimath (PDDL, CC0).'
