@@ -220,9 +220,10 @@ def main() -> None:
             result |= {f"{region.name}_{w}_speedup": figures["ways"][w]["speedup"] for w in WAYS if w != by_itself}
             result[region.name] = figures
         result |= {key: result["brain"]["ways"][by_itself][key] for key in ("peak_fraction", "peak_fraction_cpu")}
-        write_weights(folder / "brain", "brain")
-        scans = 2 if options.quick else FOLDER_SCANS
-        result |= folder_costs(finest_brain(options.data), folder / "brain", scans, by_itself, folder / "costs")
+        if not options.quick:
+            write_weights(folder / "brain", "brain")
+            brain = finest_brain(options.data)
+            result |= folder_costs(brain, folder / "brain", FOLDER_SCANS, by_itself, folder / "costs")
         write_weights(folder / "weights")
         write_scan(folder / "on_grid" / "scan.nii.gz", 4, resampled=False)
         for engine in (by_itself,) if options.quick else ENGINES:
