@@ -40,7 +40,7 @@ def train(
     method = method or default_method(region)
     changes = parse_settings(setting or [])
     if task is not None:
-        changes["tasks"] = task.split(",")
+        changes["tasks"] = task
     if side is not None:
         grid = where.grid.coarsened(side)
         changes = {"grid_shape": grid.shape, "spacing_mm": grid.spacing_mm} | changes

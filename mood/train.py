@@ -133,7 +133,18 @@ def new_method(name: str, region: Region, settings: dict[str, Any]) -> Method:
     if unknown := sorted(set(settings) - set(defaults.to_dict())):
         fix = f"Known ones: {', '.join(defaults.to_dict())}"
         raise UsageError(f"method '{name}' has no setting {', '.join(unknown)}", fix=fix)
-    return kind(region, kind.settings_type.from_dict(defaults.to_dict() | settings))
+    values = {key: _like(getattr(defaults, key), key, value) for key, value in settings.items()}
+    return kind(region, kind.settings_type.from_dict(defaults.to_dict() | values))
+
+
+def _like(default: Any, name: str, value: Any) -> Any:
+    """Text for a setting that is a list, split at commas; anything else as it is."""
+    if not (isinstance(default, tuple) and isinstance(value, str)):
+        return value
+    try:
+        return [type(default[0])(part) for part in value.split(",")]
+    except ValueError as error:
+        raise UsageError(f"setting {name}: {error}", fix=f"Write it like {','.join(map(str, default))}") from None
 
 
 def _same_run(path: Path, method: Method, schedule: Schedule) -> None:

@@ -99,6 +99,15 @@ def test_unknown_settings_are_named():
         new_method("fpi", BRAIN, {"colour": 1})
 
 
+def test_settings_that_are_lists_are_written_with_commas():
+    method = new_method("mix", BRAIN, {"looks": "plain", "tasks": "fpi,blob", "grid_shape": "32,32,48", "width": 2})
+    assert method.settings.looks == ("plain",)
+    assert method.settings.tasks == ("fpi", "blob")
+    assert method.settings.grid_shape == (32, 32, 48)
+    with pytest.raises(UsageError, match=r"(?s)grid_shape.*128,128,128"):
+        new_method("mix", BRAIN, {"grid_shape": "32,wide"})
+
+
 def test_training_lowers_the_loss(healthy, tmp_path):
     folder = run(healthy, tmp_path / "w", steps=30)
     losses = [float(row["loss"]) for row in rows(folder)]
