@@ -7,8 +7,11 @@ from typing import Annotated
 
 import typer
 
+from mood.errors import UsageError
 from mood.options import InputOption, MethodOption, OutputOption, RegionOption, console, parse_settings
 from mood.regions import get_region
+
+RECIPES = {"paper": "fpi", "mix": "mix"}  # with their methods
 
 
 def train(
@@ -16,6 +19,7 @@ def train(
     target: OutputOption,
     region: RegionOption,
     method: MethodOption = None,
+    recipe: Annotated[str | None, typer.Option(help="paper: FPI as published; mix: what measured best.")] = None,
     epochs: Annotated[int, typer.Option(help="Passes over the scans.")] = 50,
     steps: Annotated[int | None, typer.Option(help="Stop after this many steps, if sooner.")] = None,
     check_every: Annotated[int, typer.Option(help="Steps between two checks on synthetic outliers.")] = 500,
@@ -37,7 +41,7 @@ def train(
     from mood.weights import default_method
 
     where = get_region(region)
-    method = method or default_method(region)
+    method = _method_of(recipe, method) if recipe else method or default_method(region)
     changes = parse_settings(setting or [])
     if task is not None:
         changes["tasks"] = task
@@ -48,6 +52,14 @@ def train(
     with _TrainingBar(steps) as bar:
         training.train(source, target, method, where, changes, schedule, note, bar, unlabelled, start_from)
     console.print(f"Trained. Use it with: mood predict --region {region} --method {method} --weights {target} ...")
+
+
+def _method_of(recipe: str, method: str | None) -> str:
+    if recipe not in RECIPES:
+        raise UsageError(f"unknown recipe '{recipe}'", fix=f"Choose from: {', '.join(RECIPES)}")
+    if method not in (None, RECIPES[recipe]):
+        raise UsageError(f"recipe '{recipe}' trains {RECIPES[recipe]}, not {method}", fix="Leave out one of the two")
+    return RECIPES[recipe]
 
 
 def quantise(

@@ -1,12 +1,14 @@
 #!/bin/sh
-# Builds the CPU image and runs the four challenge scripts in it on toy samples with damaged scans among them: as the
+# Builds an image and runs the four challenge scripts in it on toy samples with damaged scans among them: as the
 # organisers do, and with every right taken away. Checks each prediction, each exit status and what is left behind.
 # usage: sh scripts/container_check.sh [IMAGE]   (an IMAGE that is named is checked as it is, and none is built)
-# SIDE (default 64) is the side of the toy samples in voxels.
+# VARIANT (default cpu, else cpu-lean or gpu) is the image that is built, SIDE (default 64) the side of the toy samples
+# in voxels.
 set -eu
 cd "$(dirname "$0")/.."
 image=${1:-}
 side=${SIDE:-64}
+variant=${VARIANT:-cpu}
 strict='--read-only --network none --memory 8g --cap-drop ALL --security-opt no-new-privileges'
 python=.venv/bin/python
 
@@ -17,12 +19,12 @@ docker info >/dev/null || {
 sh scripts/setup.sh
 
 if [ -z "$image" ]; then
-    image=mood:check
+    image=mood:check-$variant
     base=${BASE_IMAGE:-$(sh scripts/ci_base_image.sh)}
     echo "container_check: building $image on $base"
     log=$(mktemp)
     start=$(date +%s)
-    docker build --build-arg VARIANT=cpu --build-arg BASE_IMAGE="$base" -t "$image" . >"$log" 2>&1 </dev/null || {
+    docker build --build-arg VARIANT="$variant" --build-arg BASE_IMAGE="$base" -t "$image" . >"$log" 2>&1 </dev/null || {
         cat "$log" >&2
         exit 1
     }

@@ -10,6 +10,7 @@ import pytest
 from mood import cli
 from mood.regions import BRAIN
 from mood.train import train as train_folder
+from mood.weights import read_folder
 
 
 def mood(*arguments: object, cwd=None, **environment: str) -> subprocess.CompletedProcess:
@@ -137,6 +138,17 @@ def test_training_from_the_command_line(call, weights, tmp_path):
     assert config["settings"]["grid_shape"] == [16, 16, 16]
     assert config["settings"]["slice_axis"] == 1
     assert call("train", "-i", "x", "-o", "y", "-r", "brain", "--set", "oops")[0] == 2
+
+
+def test_the_papers_recipe_is_fpi(call, weights, tmp_path):
+    arguments = ["train", "-i", weights.parent / "healthy", "-o", tmp_path / "w", "-r", "brain", "--recipe"]
+    small = ["--side", "16", "--set", "width=1", "--steps", "1", "--held-out", "0"]
+    assert call(*arguments, "paper", *small)[0] == 0
+    assert read_folder(tmp_path / "w").method == "fpi"
+    for wrong, words in ((["paper", "-m", "mix"], "trains fpi, not mix"), (["salt"], "paper, mix")):
+        status, text = call(*arguments, *wrong)
+        assert status == 2, text
+        assert words in text
 
 
 def test_info_lists_methods(call):

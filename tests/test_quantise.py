@@ -9,6 +9,7 @@ from mood.quantise import quantise_weights
 from mood.regions import BRAIN
 from mood.train import Schedule, train
 from mood.weights import read_folder
+from mood.weights.card import summary
 
 pytest.importorskip("nncf")
 SMALL = {"grid_shape": (32, 32, 16), "spacing_mm": (1.0, 1.0, 1.0), "width": 1, "batch_size": 8}
@@ -35,6 +36,7 @@ def weights(request, tmp_path_factory, module_healthy):
     found = quantise_weights(read_folder(folder), module_healthy, scans=2)
     assert 0 < found.mean <= found.largest
     assert found.mean < 0.03  # of an untrained network
+    assert any("int8" in line for line in summary(read_folder(folder).config))
     return read_folder(folder)
 
 

@@ -31,6 +31,8 @@ def summary(config: dict[str, Any]) -> list[str]:
     if bench:
         ap, auroc = bench["bench_pixel_ap"], bench["bench_sample_auroc"]
         lines.append(f"benchmark ({bench['bench_group']}): mean pixel AP {ap:.3f}, mean sample AUROC {auroc:.3f}")
+    if "int8" in config:
+        lines.append("int8 graphs are beside them (--precision int8)")
     return [*lines, f"SHA-256 {config['sha256']}"]
 
 

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from mood.networks.engine import forward, graph_forward
-from mood.networks.int8 import quantise
+from mood.networks.int8 import outermost_convolutions, quantise
+from mood.networks.openvino_graph import build_graph
 from mood.networks.unet import build_unet
 from mood.runtime import seed_initial_weights
 
@@ -20,3 +21,15 @@ def test_an_int8_network_nearly_gives_the_same_map_for_any_size():
         assert found.shape == expected.shape
         assert np.abs(found - expected).max() < 0.02
         assert np.corrcoef(found.ravel(), expected.ravel())[0, 1] > 0.98
+
+
+def test_the_first_and_last_convolution_of_each_member_stay_as_they_are():
+    network = build_unet(2, 3, members=2)
+    graph = build_graph(network)
+    kept = {name: operation for operation in graph.get_ordered_ops() if (name := operation.get_friendly_name())}
+    kernels = [kept[name].input_value(1).get_node().shape for name in outermost_convolutions(graph)]
+    assert sorted(map(tuple, kernels)) == [(1, 2, 1, 1), (1, 2, 1, 1), (2, 3, 3, 3), (2, 3, 3, 3)]
+    quantised = quantise(network, [np.zeros((32, 32, 3), np.float32)] * 2)
+    eight_bit = [o for o in quantised.get_ordered_ops() if o.get_type_name() == "Constant" and "i8" in str(o.output(0))]
+    convolutions = sum(o.get_type_name() == "Convolution" for o in graph.get_ordered_ops())
+    assert len(eight_bit) == convolutions - 4
