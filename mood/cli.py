@@ -85,6 +85,7 @@ class _ScanReport:
 
 
 app.command()(cli_train.train)
+app.command()(cli_train.join)
 app.command()(cli_train.quantise)
 
 

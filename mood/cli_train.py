@@ -79,6 +79,19 @@ def quantise(
     )
 
 
+def join(
+    weights: Annotated[list[Path], typer.Argument(help="Folders that mood train wrote for the method mix.")],
+    source: Annotated[Path, typer.Option("-i", "--input", help="Folder of the healthy scans they were trained on.")],
+    target: OutputOption,
+) -> None:
+    """Weights of mix joined into one set, whose maps are the mean of theirs."""
+    from mood import joining
+    from mood.weights import read_folder
+
+    ap = joining.join([read_folder(folder) for folder in weights], source, target)
+    console.print(f"Joined into {target}; AP on held-out synthetic outliers {ap:.4f}", highlight=False)
+
+
 class _TrainingBar:
     """A bar on a terminal; elsewhere the log lines of the checks are enough."""
 

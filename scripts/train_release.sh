@@ -4,7 +4,7 @@
 # usage: sh scripts/train_release.sh DATA RUNS [NAME...]
 # DATA holds MANIFEST.csv (columns file and use) and the scans; scans whose use is `train` are trained on. RUNS keeps
 # checkpoints and logs. NAMEs: mix-brain mix-abdom ascnet-brain ascnet-abdom fpi-brain fpi-abdom; all when none is given.
-# On two CPU cores without other load: mix-brain two hours, each of the others up to an hour.
+# On two CPU cores without other load: mix-brain three hours, each of the others up to an hour.
 set -eu
 top=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd -P)
 [ $# -ge 2 ] || { echo "usage: sh $0 DATA RUNS [NAME...]" >&2; exit 2; }
@@ -32,15 +32,33 @@ EOF
     echo "$runs/scans-$1"
 }
 
+# ship NAME: a finished run into the package.
+ship() {
+    mkdir -p "mood/weights/$1"
+    for file in model.weights.h5 card.md config.json; do
+        cp "$runs/$1/$file" "mood/weights/$1/$file"
+    done
+}
+
 # train NAME SCANS ARGUMENT...: NAME is METHOD-REGION.
 train() {
     name=$1 source=$2
     shift 2
     "$python" -m mood train -m "${name%-*}" -r "${name#*-}" -i "$source" -o "$runs/$name" "$@"
-    mkdir -p "mood/weights/$name"
-    for file in model.weights.h5 card.md config.json; do
-        cp "$runs/$name/$file" "mood/weights/$name/$file"
+    ship "$name"
+}
+
+# Two networks that see a brain in different ways, trained apart and joined.
+mix_brain() {
+    source=$(scans brain 'brain/healthy/*')
+    for seed in 0 1; do
+        case $seed in 0) looks=plain ;; 1) looks=standardised,mirrored ;; esac
+        "$python" -m mood train -m mix -r brain -i "$source" -o "$runs/mix-brain-$seed" --seed "$seed" \
+            --set "looks=$looks" --steps 48000 --set decay_steps=48000 --epochs 1000 --held-out 6 --check-every 3000 \
+            --note "$brains"
     done
+    "$python" -m mood join "$runs/mix-brain-0" "$runs/mix-brain-1" -i "$source" -o "$runs/mix-brain"
+    ship mix-brain
 }
 
 brains='96 healthy brains, T1, skull-stripped: 56 of IXI Hammersmith at 2 mm (CC BY-SA 3.0), 27 of OpenNeuro ds002748 (CC0), 11 of OpenfMRI ds011 and one each of studyforrest and niimath (PDDL, CC0).'
@@ -52,8 +70,7 @@ adversarial='--side 64 --set width=8 --set momentum=0.95 --set learning_rate=0.0
 for name in "$@"; do
     # shellcheck disable=SC2086
     case $name in
-        mix-brain) train "$name" "$(scans brain 'brain/healthy/*')" --steps 24000 --epochs 1000 \
-            --set decay_steps=24000 --held-out 6 --check-every 2000 --note "$brains" ;;
+        mix-brain) mix_brain ;;
         mix-abdom) train "$name" "$(scans abdom 'abdom/healthy/*')" --steps 4000 --epochs 1000 \
             --set decay_steps=4000 --held-out 3 --check-every 1000 --note "$abdomens" ;;
         ascnet-brain) train "$name" "$(scans site 'brain/healthy/ds002748*')" $adversarial --set most_rounds=60 \

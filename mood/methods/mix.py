@@ -46,7 +46,7 @@ class MixSettings(Settings):
     width: int = 16  # filters of the U-Net's first level
     reach: int = 2  # neighbouring slices on either side
     looks: tuple[str, ...] = ("plain",)  # what the networks see of each slice (`patches.LOOKS`)
-    members: int = 1  # U-Nets side by side, whose maps are averaged
+    members: int = 1  # U-Nets side by side, whose maps are averaged; `mood join` makes them from several trainings
     momentum: float = 0.95  # of the running statistics
     learning_rate: float = 2e-3  # Adam, at the start
     decay_steps: int = 24_000  # until the learning rate has fallen to a hundredth, as a cosine
@@ -74,7 +74,7 @@ class Mix(NetworkMethod):
     def default_settings(cls, region: Region) -> MixSettings:
         grid = region.grid.coarsened(128)
         looks = LOOKS if region.symmetric else ("plain",)
-        return MixSettings(grid.shape, grid.spacing_mm, slice_axis=2, looks=looks, members=2)
+        return MixSettings(grid.shape, grid.spacing_mm, slice_axis=2, looks=looks)
 
     def score_volume(self, scan: np.ndarray) -> np.ndarray:
         scan = finite(scan)

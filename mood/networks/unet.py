@@ -6,10 +6,14 @@ way up, and widths that stop growing at eight times the first.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import keras
+import numpy as np
 from keras import layers, ops
 
 LEVELS = 5
+FIRST = "enc0a_conv"  # the layer that sees the input
 SIDE_MULTIPLE = 2 ** (LEVELS - 1)
 WIDEST = 8  # in units of the first level's width
 RARITY = -3.5  # logit of the share of altered voxels that an untrained network expects
@@ -31,9 +35,35 @@ def build_unet(width: int, channels: int, momentum: float = 0.99, members: int =
         U-Nets side by side, whose estimates are averaged.
     """
     inputs = keras.Input((None, None, channels), name="slices")
-    estimates = [_member(inputs, width, momentum, f"unet{i}_" if i else "") for i in range(members)]
+    estimates = [_member(inputs, width, momentum, _prefix(i)) for i in range(members)]
     outputs = layers.Average(name="mean", dtype="float32")(estimates) if members > 1 else estimates[0]
     return keras.Model(inputs, outputs, name="unet")
+
+
+def copy_member(source: keras.Model, i: int, target: keras.Model, j: int, channels: Sequence[int]) -> None:
+    """Make the `j`-th U-Net of `target` see in `channels` of its input what the `i`-th of `source` sees in all of its.
+
+    Both from `build_unet`, of one width; other channels of the input leave that U-Net cold.
+    """
+    own = [layer.name for layer in target.layers if layer.weights and _index(layer.name) == j]
+    for name in own:
+        arrays = source.get_layer(_prefix(i) + name.removeprefix(_prefix(j))).get_weights()
+        if name.endswith(FIRST):
+            rows, columns, _, filters = arrays[0].shape
+            wider = np.zeros((rows, columns, target.inputs[0].shape[-1], filters), np.float32)
+            wider[:, :, list(channels)] = arrays[0]
+            arrays = [wider]
+        target.get_layer(name).set_weights(arrays)
+
+
+def _prefix(i: int) -> str:
+    """Of the layers of the `i`-th member."""
+    return f"unet{i}_" if i else ""
+
+
+def _index(layer_name: str) -> int:
+    """The member that a layer belongs to."""
+    return int(layer_name[4:].partition("_")[0]) if layer_name.startswith("unet") else 0
 
 
 def _member(inputs: keras.KerasTensor, width: int, momentum: float, prefix: str) -> keras.KerasTensor:
