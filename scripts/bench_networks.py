@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from typing import Any
 
 import keras
 import numpy as np
@@ -13,7 +15,7 @@ from mood.networks.engine import forward, graph_forward
 from mood.networks.int8 import quantise
 from mood.networks.wide_resnet import CUT_STRIDE
 from mood.regions import Region
-from mood.runtime import seed_initial_weights
+from mood.runtime import gpus, seed_initial_weights
 
 QUANTISED_ON = 16  # slices
 
@@ -29,6 +31,24 @@ def published_network(region: Region) -> Fpi:
             if variable.path.endswith(name):
                 variable.assign(rng.uniform(low, high, variable.shape).astype(np.float32))
     return method
+
+
+def timed(function: Callable, *arguments) -> tuple[Any, np.ndarray]:
+    """The result, and the seconds by the clock and of the processors."""
+    start = time.perf_counter(), time.process_time()
+    result = function(*arguments)
+    return result, np.array([time.perf_counter() - start[0], time.process_time() - start[1]])
+
+
+def matrix_product(side: int = 4096) -> np.ndarray:
+    """GFLOP of a large float32 matrix product a second, by the clock and of the processors; on a GPU if there is one."""
+    a = np.ones((side, side), np.float32)
+    if not gpus():
+        return 2 * side**3 / timed(np.matmul, a, a)[1] / 1e9
+    on_device = keras.ops.convert_to_tensor(a)
+    keras.ops.convert_to_numpy(keras.ops.matmul(on_device, on_device)[:1])  # compiles
+    _, seconds = timed(lambda: keras.ops.convert_to_numpy(keras.ops.matmul(on_device, on_device)[:1]))
+    return 2 * side**3 / seconds / 1e9
 
 
 class Counted:

@@ -31,8 +31,6 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -40,10 +38,11 @@ import nibabel as nib
 import numpy as np
 from bench_folder import folder_costs
 from bench_memory import peak_gib, write_scan, write_weights
-from bench_networks import CountedForward, full_frame_operations, published_network
+from bench_networks import CountedForward, full_frame_operations, matrix_product, published_network, timed
 from rich.console import Console
 from rich.table import Table
 
+from mood import runtime
 from mood.conform import conform
 from mood.methods.fpi import PIXELS_AT_ONCE, Fpi
 from mood.networks.wide_resnet import side_multiple
@@ -102,19 +101,6 @@ def plain_map(method: Fpi, scan: np.ndarray) -> np.ndarray:
     maps = [method._foreign_share(method.network.predict_on_batch(piece[None, ..., None]))[0] for piece in slices]
     height, width = to_slices(scan, axis).shape[1:]
     return np.moveaxis(np.stack(maps)[:, :height, :width], 0, axis)
-
-
-def timed(function: Callable, *arguments) -> tuple[Any, np.ndarray]:
-    """The result, and the seconds by the clock and of the processors."""
-    start = time.perf_counter(), time.process_time()
-    result = function(*arguments)
-    return result, np.array([time.perf_counter() - start[0], time.process_time() - start[1]])
-
-
-def matrix_product(side: int = 4096) -> np.ndarray:
-    """GFLOP of a large float32 matrix product a second, by the clock and of the processors."""
-    a = np.ones((side, side), np.float32)
-    return 2 * side**3 / timed(np.matmul, a, a)[1] / 1e9
 
 
 def sampled_slices(filled: np.ndarray, batches: int, size: int) -> np.ndarray:
@@ -218,8 +204,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, help="alternating rounds; the best of each counts (default 3, quick 1)")
     options = parser.parse_args()
     options.rounds = options.rounds or (1 if options.quick else 3)
-    by_itself = ENGINES[-1]  # what --engine auto takes without a GPU
-    result: dict[str, Any] = {"engine": by_itself}
+    by_itself = "keras" if runtime.gpus() else ENGINES[-1]  # what --engine auto takes
+    result: dict[str, Any] = {"engine": by_itself, "device": runtime.device()}
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         for region in (BRAIN, ABDOM):
