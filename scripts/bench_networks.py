@@ -41,7 +41,7 @@ def timed(function: Callable, *arguments) -> tuple[Any, np.ndarray]:
 
 
 def matrix_product(side: int = 4096) -> np.ndarray:
-    """GFLOP of a large float32 matrix product a second, by the clock and of the processors; on a GPU if there is one."""
+    """GFLOP of a large float32 matrix product a second, by the clock and of the processors; on a GPU where one is."""
     a = np.ones((side, side), np.float32)
     if not gpus():
         return 2 * side**3 / timed(np.matmul, a, a)[1] / 1e9
