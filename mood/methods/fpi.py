@@ -15,6 +15,7 @@ from typing import Any
 
 import keras
 import numpy as np
+from keras import ops
 
 from mood import runtime
 from mood.methods.base import Settings, finite
@@ -94,7 +95,7 @@ class Fpi(NetworkMethod):
                 yield {"loss": float(self.network.train_on_batch(images, targets))}
 
     def optimizer_and_loss(self) -> tuple[keras.optimizers.Optimizer, Any]:
-        loss = "binary_crossentropy" if self.settings.classes == 1 else "sparse_categorical_crossentropy"
+        loss = "binary_crossentropy" if self.settings.classes == 1 else class_entropy
         return keras.optimizers.Adam(self.settings.learning_rate), loss
 
     def parts(self) -> dict[str, keras.Model]:
@@ -125,6 +126,15 @@ class Fpi(NetworkMethod):
         for batch in batches(np.arange(len(chosen)), settings.batch_size):
             yield mixed_a[batch], label[batch]
             yield mixed_b[batch], label[batch]
+
+
+def class_entropy(label: keras.KerasTensor, shares: keras.KerasTensor) -> keras.KerasTensor:
+    """Cross-entropy of (N, H, W, 1) classes and (N, H, W, classes) probabilities, a value a pixel.
+
+    Pixels in one row: PyTorch cannot train on images of classes that were transposed (pytorch #175084).
+    """
+    rows = ops.reshape(shares, (-1, shares.shape[-1]))
+    return keras.losses.sparse_categorical_crossentropy(ops.reshape(label, (-1,)), rows)
 
 
 def _same_shape(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
