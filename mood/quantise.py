@@ -1,10 +1,12 @@
 """The int8 form of trained weights, measured on healthy scans; OpenVINO runs it three times as fast.
 
-what each part of the network sees in some scans -> ranges of its activations -> graphs beside the weights
+what each part of the network sees in some scans, as they are and altered -> ranges of its activations
+    -> graphs beside the weights
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,12 +16,17 @@ import numpy as np
 from mood.conform import conform
 from mood.errors import NoInputError, UsageError
 from mood.methods import load_method
+from mood.methods.mix import DEFAULT_TASKS
 from mood.methods.network_method import NetworkMethod
+from mood.methods.patches import altered_scan
+from mood.native import native_scan
 from mood.networks.int8 import quantise
+from mood.slices import fit_shape
+from mood.synthesis.tasks import get_tasks
 from mood.volume import find_scans, load
 from mood.weights import WeightsFolder, read_folder, write_graphs
 
-IMAGES = 128  # that ranges are measured on
+IMAGES = 256  # that ranges are measured on
 IMAGES_A_CALL = 4
 
 
@@ -76,9 +83,21 @@ def quantise_weights(weights: WeightsFolder, source: Path, scans: int = 8, seed:
     rng = np.random.default_rng(seed)
     recorders = {name: Recorder(run, rng) for name, run in method.forwards().items()}
     method.runner = method.assemble(dict(recorders))
-    conformed = [conform(load(path), method.region, method.grid)[0] for path in chosen]
-    maps = [method.score_volume(scan) for scan in conformed]
+    shown = [conform(load(path), method.region, method.grid)[0] for path in chosen]
+    shown += [_altered(path, other, method, rng) for path, other in itertools.pairwise([chosen[-1], *chosen])]
+    maps = [method.score_volume(scan) for scan in shown]
     write_graphs(weights, {name: quantise(part, recorders[name].some()) for name, part in method.parts().items()})
     method.use_graphs(read_folder(weights.path).verified_graphs())
-    apart = [np.abs(method.score_volume(scan) - score_map) for scan, score_map in zip(conformed, maps, strict=True)]
+    apart = [np.abs(method.score_volume(scan) - score_map) for scan, score_map in zip(shown, maps, strict=True)]
     return Difference(float(max(d.max() for d in apart)), float(np.mean([d.mean() for d in apart])))
+
+
+def _altered(path: Path, other: Path, method: NetworkMethod, rng: np.random.Generator) -> np.ndarray:
+    """A scan on the method's grid, altered in a few places as for the training of mix.
+
+    Healthy scans alone leave cold what a network sees outliers with, and its ranges would be too narrow.
+    """
+    host, foreign = (native_scan(load(scan), method.region) for scan in (path, other))
+    fitted = fit_shape(foreign.data, host.data.shape)
+    altered, _ = altered_scan(host, fitted, get_tasks(DEFAULT_TASKS), rng)
+    return altered.onto(method.grid.shape, method.grid.spacing_mm).data

@@ -88,6 +88,8 @@ def test_the_packaged_weights_are_whole_and_small():
     assert {(w.method, w.region) for w in found} >= {("fpi", "brain"), ("fpi", "abdom")}
     for weights in found:
         weights.verified_arrays()
+        if "int8" in weights.config:
+            weights.verified_graphs()
         assert (weights.path / "card.md").read_text(encoding="utf-8").startswith("# ")
     assert sum(p.stat().st_size for p in PACKAGED.rglob("*") if p.is_file()) < 80e6
 

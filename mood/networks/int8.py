@@ -1,20 +1,22 @@
 """Networks with eight-bit arithmetic, by post-training quantisation with NNCF; OpenVINO runs them.
 
-The first and the last convolutions stay in float32: faint differences in the image, and between estimates near 0,
-are what the methods live on. NNCF is needed to make such a graph, not to run it.
+The first two convolutions and the last two stay in float32: faint differences in the image, and between estimates
+near 0, are what the methods live on. NNCF is needed to make such a graph, not to run it.
 """
 
 from __future__ import annotations
 
 import importlib.util
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
 import numpy as np
 
 from mood.errors import UsageError
+
+DEPTH = 2  # convolutions from the image, and from the output, that stay in float32
 
 
 def quantise(network: keras.Model, images: Sequence[np.ndarray]) -> Any:
@@ -53,23 +55,30 @@ def quantise(network: keras.Model, images: Sequence[np.ndarray]) -> Any:
     )
 
 
-def outermost_convolutions(graph: Any) -> list[str]:
-    """Names of the convolutions of an OpenVINO graph that come after none, or before none."""
+def outermost_convolutions(graph: Any, depth: int = DEPTH) -> list[str]:
+    """Names of the convolutions of an OpenVINO graph with fewer than `depth` of them before or behind."""
     operations = graph.get_ordered_ops()
-    after, before = set(), set()  # names of operations that come after, or before, a convolution
+    before = _chained(operations, _sources)
+    behind = _chained(operations[::-1], _targets)
+    names = [operation.get_friendly_name() for operation in operations if _is_convolution(operation)]
+    return [name for name in names if min(before[name], behind[name]) < depth]
+
+
+def _chained(operations: Sequence[Any], neighbours: Callable[[Any], list[Any]]) -> dict[str, int]:
+    """For each operation the convolutions on the longest way from it, by name."""
+    counts: dict[str, int] = {}
     for operation in operations:
-        sources = [operation.input_value(i).get_node() for i in range(operation.get_input_size())]
-        if any(_is_convolution(source) or source.get_name() in after for source in sources):
-            after.add(operation.get_name())
-    for operation in reversed(operations):
-        targets = [target.get_node() for output in operation.outputs() for target in output.get_target_inputs()]
-        if any(_is_convolution(target) or target.get_name() in before for target in targets):
-            before.add(operation.get_name())
-    return [
-        operation.get_friendly_name()
-        for operation in operations
-        if _is_convolution(operation) and not {operation.get_name()} <= after & before
-    ]
+        ways = [counts[other.get_friendly_name()] + _is_convolution(other) for other in neighbours(operation)]
+        counts[operation.get_friendly_name()] = max(ways, default=0)
+    return counts
+
+
+def _sources(operation: Any) -> list[Any]:
+    return [operation.input_value(i).get_node() for i in range(operation.get_input_size())]
+
+
+def _targets(operation: Any) -> list[Any]:
+    return [target.get_node() for output in operation.outputs() for target in output.get_target_inputs()]
 
 
 def _is_convolution(operation: Any) -> bool:
