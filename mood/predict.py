@@ -215,7 +215,7 @@ def read_ahead(
 ) -> Iterator[tuple[Path, Future[_Scan]]]:
     """Each path with its scan, the next one being read meanwhile, unless it is so large that memory matters more."""
     ahead: Future[_Scan] | None = None
-    for path, following in zip(paths, [*paths[1:], None], strict=True):
+    for path, following in zip(paths, [*paths, None][1:], strict=True):
         scan = ahead or reader.submit(read, path)
         small = following is not None and following.stat().st_size <= LARGEST_READ_AHEAD
         ahead = reader.submit(read, following) if following is not None and small else None

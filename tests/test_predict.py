@@ -124,6 +124,7 @@ def test_what_is_there_is_not_done_again(folder, tmp_path, method):
     statuses = {o.scan: o.status for o in predict_folder(folder, out, method)}
     assert statuses == {"a": "skipped", "b": "done", "c": "skipped"}
     assert not (out / ".partial.b.nii.gz").exists()
+    assert {o.status for o in predict_folder(folder, out, method)} == {"skipped"}
     assert {o.status for o in predict_folder(folder, out, method, overwrite=True)} == {"done"}
     assert (out / "a.nii.gz").read_bytes() == first
 
