@@ -19,6 +19,7 @@ signs decide by chance whether Iro can become the image, and small learning rate
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 
 import keras
@@ -28,7 +29,6 @@ LEVELS = (1, 2, 4, 8, 16)  # filters of the encoder's levels in units of the wid
 LOSSES = ("adversarial", "reconstruction", "disjointness")  # of the main module, each with weight 1
 SIDE_MULTIPLE = 16
 DROPOUT = 0.3
-DROPOUT_SEED = 0  # until training draws another; without one PyTorch would use random numbers that nobody can set
 WEIGHT_DECAY = 2e-4
 PUBLISHED_TOPS = {"create_networks": 8, "training": 16}  # the discriminator's last level, in units of the width
 REAL, FAKE = -1.0, 1.0  # what the discriminator answers
@@ -153,7 +153,7 @@ def _decoder(x: keras.KerasTensor, skips: list, width: int, k: int, momentum: fl
         x = layers.Conv2DTranspose(filters, 2, strides=2, name=f"{name}_up")(x)
         x = layers.Concatenate(name=f"{name}_skip")([x, skips[level]])
         if (k, level) != (1, 0):
-            x = layers.Dropout(DROPOUT, seed=DROPOUT_SEED, name=f"{name}_drop")(x)
+            x = _dropout(name)(x)
         x = _double(x, filters, name, momentum)
     return x
 
@@ -172,4 +172,9 @@ def _double(
 
 
 def _shrink(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
-    return layers.Dropout(DROPOUT, seed=DROPOUT_SEED, name=f"{name}_drop")(layers.MaxPooling2D(name=f"{name}_pool")(x))
+    return _dropout(name)(layers.MaxPooling2D(name=f"{name}_pool")(x))
+
+
+def _dropout(name: str) -> layers.Dropout:
+    """With the seed that Keras would draw itself: PyTorch's random numbers cannot be set where none is given."""
+    return layers.Dropout(DROPOUT, seed=random.randint(1, 10**9), name=f"{name}_drop")
