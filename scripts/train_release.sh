@@ -4,7 +4,7 @@
 # usage: sh scripts/train_release.sh DATA RUNS [NAME...]
 # DATA holds MANIFEST.csv (columns file and use) and the scans; scans whose use is `train` are trained on. RUNS keeps
 # checkpoints and logs. NAMEs: mix-brain mix-abdom ascnet-brain ascnet-abdom fpi-brain fpi-abdom; all when none is given.
-# On two CPU cores without other load: mix-brain three hours, each of the others up to an hour.
+# On two CPU cores without other load: mix-brain about four hours, each of the others up to an hour.
 set -eu
 top=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd -P)
 [ $# -ge 2 ] || { echo "usage: sh $0 DATA RUNS [NAME...]" >&2; exit 2; }
