@@ -33,7 +33,7 @@ def train(
         Path | None, typer.Option(help="Folder of scans that may hold anything, for ASC-Net.")
     ] = None,
     start_from: Annotated[
-        Path | None, typer.Option(help="Weights folder to start from, of the same method and settings.")
+        Path | None, typer.Option(help="Weights folder to start from, of the same method and network.")
     ] = None,
 ) -> None:
     """Train a method on healthy scans. The same command again goes on where it stopped."""

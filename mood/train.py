@@ -29,7 +29,7 @@ from mood.training_data import (
 )
 from mood.training_loop import BEST_ARRAYS, Progress, Run, Schedule
 from mood.volume import find_scans, scan_name
-from mood.weights import find_weights, write_folder
+from mood.weights import find_weights, read_folder, write_folder
 
 
 def train(
@@ -62,7 +62,8 @@ def train(
         Folder of scans that may hold anything, for methods that learn from such.
 
     start_from : pathlib.Path, optional
-        Weights folder of the same method and region; without one a network starts from random weights.
+        Weights folder of the same method, possibly of the other region; without one a network starts from random
+        weights.
 
     Raises
     ------
@@ -82,7 +83,7 @@ def train(
     runtime.train_in_mixed_precision()
     method = new_method(method_name, region, settings or {})
     if start_from is not None:
-        found = find_weights(method.name, region.name, start_from)
+        found = find_weights(method.name, read_folder(start_from).region, start_from)
         load_arrays(method, found, fix="Train with the settings in their config.json")
         note = f"Started from weights with SHA-256 {found.config['sha256'][:12]}. {note}".strip()
     target.mkdir(parents=True, exist_ok=True)

@@ -63,7 +63,11 @@ QUICK = Plan(scans=2, cases=1, training_scans=12, steps=120, resamples=100)
 def options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder with MANIFEST.csv")
-    parser.add_argument("--quick", action="store_true", help="two scans a group, one case a kind, small baselines")
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="two scans, one case a kind, small baselines, and only the groups that decide unless --groups names others",
+    )
     parser.add_argument("--region", choices=REGIONS, help="one region only")
     parser.add_argument("--groups", nargs="+", help="these groups of scans only, for instance '1 mm'")
     parser.add_argument("--methods", nargs="+", choices=REGISTRY, default=list(REGISTRY), help="only these")
@@ -148,10 +152,11 @@ def measure_region(
 ) -> dict[str, tables.Group]:
     """Measure and print the groups of a region."""
     groups, methods = {}, methods_of(region, entries, asked, plan)
+    wanted = asked.groups or ([DECIDES[region.name]] if asked.quick else GROUPS[region.name])
     for group in GROUPS[region.name] if methods else ():
         scans = [entry for entry in entries if entry.region == region.name and entry.group == group]
         scans = chosen(scans, plan.scans)
-        if not scans or (asked.groups and group not in asked.groups):
+        if not scans or group not in wanted:
             continue
         start = time.monotonic()
         tallies = tallies_of(region, group, scans, methods, asked, plan)

@@ -176,8 +176,18 @@ def test_a_training_starts_from_given_weights(healthy, tmp_path):
     assert read_folder(first).config["sha256"][:12] in (second / "card.md").read_text()
     with pytest.raises(WeightsError, match="do not fit"):
         train(healthy, tmp_path / "third", "fpi", BRAIN, SMALL | {"width": 2}, start_from=first)
-    with pytest.raises(WeightsError, match="region"):
-        train(healthy, tmp_path / "third", "fpi", ABDOM, SMALL, start_from=first)
+    with pytest.raises(WeightsError, match="method 'fpi'"):
+        train(healthy, tmp_path / "third", "mix", BRAIN, start_from=first)
+
+
+@pytest.mark.filterwarnings("ignore:Skipping nested container")
+def test_a_training_starts_from_weights_of_the_other_region(healthy, tmp_path):
+    changes, plan = SMALL | {"looks": "plain"}, Schedule(steps=1, held_out=0)
+    first = train(healthy, tmp_path / "first", "mix", BRAIN, changes, plan)
+    second = train(healthy, tmp_path / "second", "mix", ABDOM, changes | {"learning_rate": 1e-9}, plan, start_from=first)
+    before, after = (load_method(read_folder(folder)).network.trainable_variables for folder in (first, second))
+    for a, b in zip(before, after, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-6)
 
 
 def test_unlabelled_scans_are_for_methods_that_learn_from_them(healthy, tmp_path):

@@ -29,7 +29,7 @@ def test_tables_pictures_predictions_and_a_last_line_of_json(data, tmp_path, mon
     out = tmp_path / "out"
     arguments = ["--data", data, "--quick", "--region", "brain", "--methods", "atlas", "pca", "--cache", out / "cache"]
     arguments += ["--json", out / "a.json", "--pictures", out / "png", "--predictions", out / "kept"]
-    arguments += ["--resamples", 10]
+    arguments += ["--resamples", 10, "--groups", "1 mm", "2 mm", "other sites", "lesions"]
     monkeypatch.setattr(sys, "argv", ["bench_detection.py", *map(str, arguments)])
     runpy.run_path(str(SCRIPT), run_name="__main__")
     printed = capsys.readouterr().out
