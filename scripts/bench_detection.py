@@ -66,7 +66,7 @@ def options() -> argparse.Namespace:
     parser.add_argument(
         "--quick",
         action="store_true",
-        help="two scans, one case a kind, small baselines, and only the groups that decide unless --groups names others",
+        help="two scans, one case a kind, small baselines; without --groups only those groups that decide",
     )
     parser.add_argument("--region", choices=REGIONS, help="one region only")
     parser.add_argument("--groups", nargs="+", help="these groups of scans only, for instance '1 mm'")

@@ -12,12 +12,12 @@ in alternating rounds, the same slices go through
     openvino    mood predict --engine openvino, where it is installed
     int8        mood predict --precision int8, where NNCF is installed (ranges measured on some of these slices)
 
-Some filled slices stand for all of them, evenly spaced, fewer with --quick; seconds are scaled to the whole volume, in
-which the plain way alone spends time on empty slices. The best round counts. `speedup` compares whole commands: start,
-reading, network, score and writing, for the plain way with float64 reading and writing as the authors have it.
-`network_speedup` and, in processor time, which bears a busy machine better, `network_cpu_speedup` compare the networks
-alone. `gflop` counts the convolutions that are really done. The last line printed is one JSON object;
-`brain_speedup` is that of the engine that mood predict chooses by itself.
+Some filled slices stand for all of them, evenly spaced; seconds are scaled to the whole volume, in which the plain
+way alone spends time on empty slices. With --quick they are fewer, and int8 is left out. The best round counts.
+`speedup` compares whole commands: start, reading, network, score and writing, for the plain way with float64 reading
+and writing as the authors have it. `network_speedup` and, in processor time, which bears a busy machine better,
+`network_cpu_speedup` compare the networks alone. `gflop` counts the convolutions that are really done. The last line
+printed is one JSON object; `brain_speedup` is that of the engine that mood predict chooses by itself.
 """
 
 from __future__ import annotations
@@ -52,7 +52,6 @@ from mood.toy import draw_subject
 from mood.volume import load, save_map
 
 ENGINES = ("keras", "openvino") if importlib.util.find_spec("openvino") else ("keras",)
-WAYS = (*ENGINES, "int8") if importlib.util.find_spec("nncf") else ENGINES
 SAMPLED = {"brain": 32, "abdom": 16}  # batches of slices that stand for the volume
 QUICK = {"brain": 4, "abdom": 3}
 FOLDER_SCANS = 20
@@ -109,15 +108,15 @@ def sampled_slices(filled: np.ndarray, batches: int, size: int) -> np.ndarray:
     return filled[np.unique(starts[:, None] + np.arange(size))]
 
 
-def compare(method: Fpi, scan: np.ndarray, batches: int, rounds: int) -> dict[str, Any]:
+def compare(method: Fpi, scan: np.ndarray, batches: int, rounds: int, ways: tuple[str, ...]) -> dict[str, Any]:
     """Plain and every engine in turn, on some filled slices; seconds are those of the whole scan."""
     axis = method.settings.slice_axis
     slices = to_slices(scan, axis)
     filled, area = filled_slices(slices), int(np.prod(slices.shape[1:]))
     chosen = np.take(scan, sampled_slices(filled, batches, max(1, PIXELS_AT_ONCE // area)), axis)
     shown = pad_to_multiple(to_slices(chosen, axis), side_multiple(method.settings.architecture))
-    forwards = {way: CountedForward(method.network, way, shown) for way in WAYS}
-    scales = {"plain": len(slices) / chosen.shape[axis]} | dict.fromkeys(WAYS, len(filled) / chosen.shape[axis])
+    forwards = {way: CountedForward(method.network, way, shown) for way in ways}
+    scales = {"plain": len(slices) / chosen.shape[axis]} | dict.fromkeys(ways, len(filled) / chosen.shape[axis])
     seconds: dict[str, list] = {name: [] for name in scales}
     maps, peaks, operations = {}, [], {"plain": full_frame_operations(forwards["keras"]) * area * chosen.shape[axis]}
     for turn in range(rounds + 1):  # the first one compiles
@@ -156,7 +155,8 @@ def measure(region: Region, options: argparse.Namespace, folder: Path) -> dict[s
     method, path = published_network(region), on_grid(region, options, folder)
     volume, load_s = timed(load, path)
     (scan, placement), conform_s = timed(conform, volume, region, method.grid)
-    figures = compare(method, scan, (QUICK if options.quick else SAMPLED)[region.name], options.rounds)
+    batches = (QUICK if options.quick else SAMPLED)[region.name]
+    figures = compare(method, scan, batches, options.rounds, options.ways)
     score_map = figures.pop("map")
     _, score_s = timed(method.sample_score, score_map)
     restored, restore_s = timed(placement.restore, score_map)
@@ -200,10 +200,11 @@ def print_lines(result: dict[str, Any]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description="Time prediction against the plain way and the machine.")
     parser.add_argument("--data", type=Path, required=True, help="folder with MANIFEST.csv and brain/healthy")
-    parser.add_argument("--quick", action="store_true", help="fewer slices; under two minutes")
+    parser.add_argument("--quick", action="store_true", help="fewer slices, no int8; about a minute")
     parser.add_argument("--rounds", type=int, help="alternating rounds; the best of each counts (default 3, quick 1)")
     options = parser.parse_args()
     options.rounds = options.rounds or (1 if options.quick else 3)
+    options.ways = (*ENGINES, "int8") if importlib.util.find_spec("nncf") and not options.quick else ENGINES
     by_itself = "keras" if runtime.gpus() else ENGINES[-1]  # what --engine auto takes
     result: dict[str, Any] = {"engine": by_itself, "device": runtime.device()}
     with tempfile.TemporaryDirectory() as temporary:
@@ -213,7 +214,8 @@ def main() -> None:
             print_table(f"{region.name}: matrix product {figures['peak_gflop_per_s']:.0f} GFLOP/s", figures["ways"])
             chosen = figures["ways"][by_itself]
             result |= {f"{region.name}_{key}": chosen[key] for key in ("speedup", "network_speedup", "max_diff")}
-            result |= {f"{region.name}_{w}_speedup": figures["ways"][w]["speedup"] for w in WAYS if w != by_itself}
+            others = (way for way in options.ways if way != by_itself)
+            result |= {f"{region.name}_{way}_speedup": figures["ways"][way]["speedup"] for way in others}
             result[region.name] = figures
         result |= {key: result["brain"]["ways"][by_itself][key] for key in ("peak_fraction", "peak_fraction_cpu")}
         if not options.quick:
