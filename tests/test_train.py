@@ -184,7 +184,9 @@ def test_a_training_starts_from_given_weights(healthy, tmp_path):
 def test_a_training_starts_from_weights_of_the_other_region(healthy, tmp_path):
     changes, plan = SMALL | {"looks": "plain"}, Schedule(steps=1, held_out=0)
     first = train(healthy, tmp_path / "first", "mix", BRAIN, changes, plan)
-    second = train(healthy, tmp_path / "second", "mix", ABDOM, changes | {"learning_rate": 1e-9}, plan, start_from=first)
+    second = train(
+        healthy, tmp_path / "second", "mix", ABDOM, changes | {"learning_rate": 1e-9}, plan, start_from=first
+    )
     before, after = (load_method(read_folder(folder)).network.trainable_variables for folder in (first, second))
     for a, b in zip(before, after, strict=True):
         np.testing.assert_allclose(a, b, atol=1e-6)
