@@ -4,7 +4,8 @@
 # usage: sh scripts/train_release.sh DATA RUNS [NAME...]
 # DATA holds MANIFEST.csv (columns file and use) and the scans; scans whose use is `train` are trained on. RUNS keeps
 # checkpoints and logs. NAMEs: mix-brain mix-abdom ascnet-brain ascnet-abdom fpi-brain fpi-abdom; all when none is given.
-# On two CPU cores without other load: mix-brain about four hours, each of the others up to an hour.
+# On two CPU cores without other load: mix-brain about four hours (the first half of it for mix-abdom too), each of
+# the others up to an hour.
 set -eu
 top=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd -P)
 [ $# -ge 2 ] || { echo "usage: sh $0 DATA RUNS [NAME...]" >&2; exit 2; }
@@ -34,31 +35,47 @@ EOF
 
 # ship NAME: a finished run into the package.
 ship() {
+    rm -rf "mood/weights/$1"
     mkdir -p "mood/weights/$1"
-    for file in model.weights.h5 card.md config.json; do
-        cp "$runs/$1/$file" "mood/weights/$1/$file"
+    for file in "$runs/$1"/model.weights.h5 "$runs/$1"/card.md "$runs/$1"/config.json "$runs/$1"/int8-*; do
+        [ ! -e "$file" ] || cp "$file" "mood/weights/$1/"
     done
 }
 
-# train NAME SCANS ARGUMENT...: NAME is METHOD-REGION.
+# train NAME SCANS ARGUMENT...: NAME is METHOD-REGION, possibly with a number behind it.
 train() {
-    name=$1 source=$2
+    name=$1 source=$2 region=${1#*-}
     shift 2
-    "$python" -m mood train -m "${name%-*}" -r "${name#*-}" -i "$source" -o "$runs/$name" "$@"
-    ship "$name"
+    "$python" -m mood train -m "${name%%-*}" -r "${region%-*}" -i "$source" -o "$runs/$name" "$@"
+}
+
+# train_mix NAME SCANS LOOKS STEPS ARGUMENT...: one U-Net.
+train_mix() {
+    name=$1 source=$2 looks=$3 steps=$4
+    shift 4
+    train "$name" "$source" --set "looks=$looks" --steps "$steps" --set "decay_steps=$steps" --epochs 1000 "$@"
+}
+
+plain_brain() {
+    train_mix mix-brain-0 "$1" plain 48000 --seed 0 --held-out 6 --check-every 3000 --note "$brains"
 }
 
 # Two networks that see a brain in different ways, trained apart and joined.
 mix_brain() {
     source=$(scans brain 'brain/healthy/*')
-    for seed in 0 1; do
-        case $seed in 0) looks=plain ;; 1) looks=standardised,mirrored ;; esac
-        "$python" -m mood train -m mix -r brain -i "$source" -o "$runs/mix-brain-$seed" --seed "$seed" \
-            --set "looks=$looks" --steps 48000 --set decay_steps=48000 --epochs 1000 --held-out 6 --check-every 3000 \
-            --note "$brains"
-    done
+    plain_brain "$source"
+    train_mix mix-brain-1 "$source" standardised,mirrored 48000 --seed 1 --held-out 6 --check-every 3000 --note "$brains"
     "$python" -m mood join "$runs/mix-brain-0" "$runs/mix-brain-1" -i "$source" -o "$runs/mix-brain"
-    ship mix-brain
+    "$python" -m mood quantise -w "$runs/mix-brain" -i "$source"
+}
+
+# Few volumes teach little from the start; what a network has learnt of brains carries over.
+mix_abdom() {
+    plain_brain "$(scans brain 'brain/healthy/*')"
+    source=$(scans abdom 'abdom/healthy/*')
+    train_mix mix-abdom "$source" plain 20000 --start-from "$runs/mix-brain-0" --set learning_rate=0.001 \
+        --held-out 3 --check-every 1000 --note "$abdomens"
+    "$python" -m mood quantise -w "$runs/mix-abdom" -i "$source"
 }
 
 brains='96 healthy brains, T1, skull-stripped: 56 of IXI Hammersmith at 2 mm (CC BY-SA 3.0), 27 of OpenNeuro ds002748 (CC0), 11 of OpenfMRI ds011 and one each of studyforrest and niimath (PDDL, CC0).'
@@ -71,8 +88,7 @@ for name in "$@"; do
     # shellcheck disable=SC2086
     case $name in
         mix-brain) mix_brain ;;
-        mix-abdom) train "$name" "$(scans abdom 'abdom/healthy/*')" --steps 4000 --epochs 1000 \
-            --set decay_steps=4000 --held-out 3 --check-every 1000 --note "$abdomens" ;;
+        mix-abdom) mix_abdom ;;
         ascnet-brain) train "$name" "$(scans site 'brain/healthy/ds002748*')" $adversarial --set most_rounds=60 \
             --note "$one_site" ;;
         ascnet-abdom) train "$name" "$(scans abdom 'abdom/healthy/*')" $adversarial --set slice_axis=2 \
@@ -83,5 +99,6 @@ for name in "$@"; do
             --steps 1000 --epochs 1000 --note "$abdomens" ;;
         *) echo "train_release: unknown name $name" >&2; exit 2 ;;
     esac
+    ship "$name"
 done
 "$python" -m mood info
