@@ -84,21 +84,21 @@ abdomens='17 abdominal CT volumes: 14 kidney-level slabs of the CT KIDNEY DATASE
 adversarial='--side 64 --set width=8 --set momentum=0.95 --set learning_rate=0.001 --set discriminator_learning_rate=0.0001 --set adversarial_weight=0.003 --set phase_steps=40'
 
 [ $# -gt 0 ] || set -- mix-brain mix-abdom ascnet-brain ascnet-abdom fpi-brain fpi-abdom
-for name in "$@"; do
+for wanted in "$@"; do
     # shellcheck disable=SC2086
-    case $name in
+    case $wanted in
         mix-brain) mix_brain ;;
         mix-abdom) mix_abdom ;;
-        ascnet-brain) train "$name" "$(scans site 'brain/healthy/ds002748*')" $adversarial --set most_rounds=60 \
+        ascnet-brain) train "$wanted" "$(scans site 'brain/healthy/ds002748*')" $adversarial --set most_rounds=60 \
             --note "$one_site" ;;
-        ascnet-abdom) train "$name" "$(scans abdom 'abdom/healthy/*')" $adversarial --set slice_axis=2 \
+        ascnet-abdom) train "$wanted" "$(scans abdom 'abdom/healthy/*')" $adversarial --set slice_axis=2 \
             --set most_rounds=20 --held-out 3 --note "$abdomens" ;;
-        fpi-brain) train "$name" "$(scans site 'brain/healthy/ds002748*')" --side 96 --set width=2 \
+        fpi-brain) train "$wanted" "$(scans site 'brain/healthy/ds002748*')" --side 96 --set width=2 \
             --set batch_size=8 --steps 4828 --epochs 1000 --held-out 4 --note "$one_site" ;;
-        fpi-abdom) train "$name" "$(scans abdom 'abdom/healthy/*')" --side 96 --set width=2 --set slice_axis=2 \
+        fpi-abdom) train "$wanted" "$(scans abdom 'abdom/healthy/*')" --side 96 --set width=2 --set slice_axis=2 \
             --steps 1000 --epochs 1000 --note "$abdomens" ;;
-        *) echo "train_release: unknown name $name" >&2; exit 2 ;;
+        *) echo "train_release: unknown name $wanted" >&2; exit 2 ;;
     esac
-    ship "$name"
+    ship "$wanted"
 done
 "$python" -m mood info
