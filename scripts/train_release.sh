@@ -35,8 +35,8 @@ EOF
 
 # ship NAME: a finished run into the package.
 ship() {
-    rm -rf "mood/weights/$1"
     mkdir -p "mood/weights/$1"
+    rm -f "mood/weights/$1"/int8-*
     for file in "$runs/$1"/model.weights.h5 "$runs/$1"/card.md "$runs/$1"/config.json "$runs/$1"/int8-*; do
         [ ! -e "$file" ] || cp "$file" "mood/weights/$1/"
     done
