@@ -3,7 +3,7 @@
 An activation's range is that of all images together. NNCF's usual one, the mean over the images of their extremes,
 cuts off what stands out in few of them, and that is what the methods are to find: it cost a sixth of the average
 precision on the harder kinds of outlier. Weights take seven of the eight bits: with all eight, sums overflow on
-processors without VNNI (before 2019), and maps would depend on the machine. NNCF is needed to make such a graph, not to run it.
+processors without VNNI, and maps would depend on the machine. NNCF is needed to make such a graph, not to run it.
 """
 
 from __future__ import annotations
