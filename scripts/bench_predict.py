@@ -200,7 +200,7 @@ def print_lines(result: dict[str, Any]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description="Time prediction against the plain way and the machine.")
     parser.add_argument("--data", type=Path, required=True, help="folder with MANIFEST.csv and brain/healthy")
-    parser.add_argument("--quick", action="store_true", help="fewer slices, no int8; about a minute")
+    parser.add_argument("--quick", action="store_true", help="fewer slices, no int8; under two minutes")
     parser.add_argument("--rounds", type=int, help="alternating rounds; the best of each counts (default 3, quick 1)")
     options = parser.parse_args()
     options.rounds = options.rounds or (1 if options.quick else 3)
