@@ -1,3 +1,3 @@
-from mood.cli import main
+from mood.cli.app import main
 
 main()

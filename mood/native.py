@@ -11,7 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from mood.conform import apply_along_axes, centred_resampling, content_box, ras_axes
+from mood.conform import content_box, ras_axes
+from mood.resampling import apply_along_axes, centred_resampling
 from mood.intensities import to_unit_range
 from mood.regions import Region
 from mood.volume import Volume

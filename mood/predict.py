@@ -24,8 +24,8 @@ import numpy as np
 from mood.conform import Placement, conform
 from mood.errors import MoodError, OutputError, UsageError
 from mood.methods import Method
-from mood.records import RUN_RECORD, Outcome, write_records
 from mood.regions import Region
+from mood.run_record import RUN_RECORD, Outcome, write_records
 from mood.volume import Volume, find_scans, load, save_map, save_score, scan_name
 
 log = logging.getLogger(__name__)

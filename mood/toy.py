@@ -21,9 +21,9 @@ from numpy.random import Generator
 from mood.errors import OutputError, UsageError
 from mood.intensities import to_unit_range
 from mood.regions import Grid, Region
-from mood.synthesis.brain import draw_brain
 from mood.synthesis.outliers import ALL_KINDS, KINDS, draw_outlier, plant_outlier
-from mood.synthesis.torso import draw_torso, scan_torso
+from mood.synthesis.phantoms.brain import draw_brain
+from mood.synthesis.phantoms.torso import draw_torso, scan_torso
 from mood.volume import Volume, save_map
 
 HEALTHY = "healthy"

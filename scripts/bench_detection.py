@@ -36,7 +36,7 @@ from mood.benchmark.tally import Tally, summarise
 from mood.methods import BASELINES, REGISTRY, Method, load_method
 from mood.regions import REGIONS, Region
 from mood.synthesis.outliers import ALL_KINDS, HARDER_KINDS, KINDS
-from mood.weights import default_method, packaged_weights, read_folder, record_scores
+from mood.weights.store import default_method, packaged_weights, read_folder, record_scores
 
 log = logging.getLogger("bench")
 

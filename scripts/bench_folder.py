@@ -12,7 +12,7 @@ from pathlib import Path
 # `mood predict` with a clock around the network; the last line it prints is a list of seconds.
 TIMED = """
 import json, sys, time
-from mood.cli import run
+from mood.cli.app import run
 from mood.methods.fpi import Fpi
 plain, spent = Fpi.score_volume, []
 def timed(self, scan):

@@ -29,7 +29,7 @@ def write_weights(folder: Path, region_name: str = "abdom") -> None:
     """The published network of a region, with random weights, as a weights folder."""
     from mood.methods.fpi import Fpi
     from mood.regions import REGIONS
-    from mood.weights import write_folder
+    from mood.weights.store import write_folder
 
     region = REGIONS[region_name]
     method = Fpi(region, Fpi.default_settings(region))
@@ -57,7 +57,7 @@ def write_scan(path: Path, slices: int, resampled: bool) -> None:
 def peak_gib(folder: Path, weights: Path, engine: str = "auto") -> float:
     """Peak resident memory of one `mood predict` on a folder."""
     # Not getrusage, whose peak starts at that of the process that started this one.
-    code = "import pathlib, sys\nfrom mood.cli import run\ntry:\n    run(sys.argv[1:])\nfinally:\n"
+    code = "import pathlib, sys\nfrom mood.cli.app import run\ntry:\n    run(sys.argv[1:])\nfinally:\n"
     code += "    print('peak', pathlib.Path('/proc/self/status').read_text().split('VmHWM:')[1].split()[0])"
     output = folder.with_name(f"{folder.name}-{engine}")
     arguments = ["predict", "-i", folder, "-o", output, "-r", "abdom", "-m", "fpi", "--weights", weights]

@@ -9,10 +9,10 @@ from typing import Any
 import keras
 import numpy as np
 
+from mood.engines.int8 import quantise
+from mood.engines.keras import forward, graph_forward
 from mood.methods.fpi import Fpi
 from mood.networks.cropped import CroppedForward, cropped_parts
-from mood.networks.engine import forward, graph_forward
-from mood.networks.int8 import quantise
 from mood.networks.wide_resnet import CUT_STRIDE
 from mood.regions import Region
 from mood.runtime import gpus, seed_initial_weights

@@ -21,12 +21,12 @@ from rich.console import Console
 from rich.table import Table
 
 from mood import runtime
-from mood.methods.mix import Mix
+from mood.cli.options import parse_settings
+from mood.methods.mix.method import Mix
 from mood.native import NativeScan, native_scan
-from mood.options import parse_settings
 from mood.regions import REGIONS, Region
 from mood.toy import draw_subject
-from mood.train import new_method
+from mood.training.run import new_method
 from mood.volume import find_scans, load
 
 MADE_UP = 8  # scans

@@ -4,7 +4,7 @@ DATA holds the arrays that `mood pack` makes, NETWORKS those of create_networks.
 inputs are written as pictures (16). The same command goes on after an interruption.
 """
 
-from mood.workflow import run_stage
+from mood.methods.ascnet.workflow import run_stage
 
 if __name__ == "__main__":
     run_stage(2)

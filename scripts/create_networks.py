@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from mood.errors import MoodError
-from mood.workflow import create_networks
+from mood.methods.ascnet.workflow import create_networks
 
 
 def main() -> None:

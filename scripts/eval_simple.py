@@ -16,8 +16,8 @@ import numpy as np
 from rich.console import Console
 
 from mood.errors import MoodError
-from mood.evaluate import evaluate_folder, render_kinds, render_table
-from mood.pairs import SUFFIXES
+from mood.evaluation.folder import evaluate_folder, render_kinds, render_table
+from mood.evaluation.label_files import SUFFIXES
 from mood.regions import REGIONS
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 
-from mood.cli import run
+from mood.cli.app import run
 
 
 def main(arguments: list[str] | None = None) -> None:

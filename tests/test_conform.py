@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mood.conform import axis_resampling, conform, content_box
+from mood.conform import conform, content_box
+from mood.resampling import axis_resampling
 from mood.regions import BRAIN, Grid
 from mood.volume import Volume
 

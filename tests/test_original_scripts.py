@@ -10,7 +10,7 @@ import pytest
 
 from mood.regions import BRAIN
 from mood.toy import make_cases
-from mood.train import Schedule, train
+from mood.training.run import Schedule, train
 from mood.volume import find_scans, load, scan_name
 
 SCRIPTS = Path(__file__).parent.parent / "scripts"

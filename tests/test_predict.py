@@ -8,7 +8,7 @@ import pytest
 from mood.errors import NoInputError, OutputError, UsageError
 from mood.predict import predict_folder, score_scan
 from mood.regions import BRAIN
-from mood.train import new_method
+from mood.training.run import new_method
 from mood.volume import load
 
 LEFT_HANDED = np.diag([-1.5, 2.0, 1.0, 1.0])

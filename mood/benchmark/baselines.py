@@ -17,8 +17,8 @@ from mood.errors import UsageError, WeightsError
 from mood.methods import BASELINES, MEMBERS, REGISTRY, Method, load_method, method_type
 from mood.methods.network_method import NetworkMethod
 from mood.regions import Region
-from mood.train import Schedule, train
-from mood.weights import CONFIG, find_weights, read_folder
+from mood.training.run import Schedule, train
+from mood.weights.store import CONFIG, find_weights, read_folder
 
 log = logging.getLogger(__name__)
 

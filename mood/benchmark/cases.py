@@ -14,8 +14,8 @@ import nibabel as nib
 import numpy as np
 
 from mood.benchmark.manifest import Entry
+from mood.evaluation.label_files import read_label_map
 from mood.intensities import to_unit_range
-from mood.pairs import read_label_map
 from mood.regions import Region
 from mood.synthesis.outliers import draw_outlier, plant_outlier
 from mood.toy import HEALTHY

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from mood.benchmark.cases import Case
+from mood.benchmark.gallery import save_maps
 from mood.benchmark.tally import Tally
 from mood.conform import Placement, conform
 from mood.methods import Method
-from mood.pictures import save_maps
 from mood.regions import Grid
 from mood.scoring import smoothed
 from mood.toy import write_sample

@@ -11,8 +11,8 @@ from rich.table import Table
 
 from mood.benchmark.run import SMOOTHED
 from mood.benchmark.tally import Summary
+from mood.evaluation.results import UNDEFINED, without_nan
 from mood.methods import BASELINES
-from mood.results import UNDEFINED, without_nan
 
 PUBLISHED, HARDER = "published", "harder"  # sets of kinds
 Group = dict[str, dict[str, Summary]]  # set of kinds, method

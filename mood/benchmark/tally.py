@@ -12,8 +12,16 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from mood.metrics import ValueCounts, auroc, average_precision, best_dice, count_scores, count_values, stack_cases
-from mood.results import Estimate
+from mood.evaluation.metrics import (
+    ValueCounts,
+    auroc,
+    average_precision,
+    best_dice,
+    count_scores,
+    count_values,
+    stack_cases,
+)
+from mood.evaluation.results import Estimate
 from mood.toy import HEALTHY
 
 RESAMPLES_AT_ONCE = 20  # 2.5 MB a kind

@@ -10,18 +10,18 @@ from mood.calibration import Calibration
 from mood.errors import UsageError, WeightsError
 from mood.methods.base import Method
 from mood.regions import get_region
-from mood.weights import WeightsFolder
+from mood.weights.store import WeightsFolder
 
 runtime.prepare()  # Keras reads its backend from the environment when it is first imported
 
 REGISTRY = {
     "fpi": "mood.methods.fpi:Fpi",
-    "ascnet": "mood.methods.ascnet:AscNet",
+    "ascnet": "mood.methods.ascnet.method:AscNet",
     "ensemble": "mood.methods.ensemble:Ensemble",
-    "mix": "mood.methods.mix:Mix",
-    "atlas": "mood.methods.atlas:Atlas",
-    "pca": "mood.methods.pca:Pca",
-    "autoencoder": "mood.methods.autoencoder:Autoencoder",
+    "mix": "mood.methods.mix.method:Mix",
+    "atlas": "mood.methods.baselines.atlas:Atlas",
+    "pca": "mood.methods.baselines.pca:Pca",
+    "autoencoder": "mood.methods.baselines.autoencoder:Autoencoder",
 }
 BASELINES = ("atlas", "pca", "autoencoder")  # what a method worth having must beat
 MEMBERS = {"ensemble": ("fpi", "ascnet")}  # methods that can take the trained weights of others

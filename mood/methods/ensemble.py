@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from mood.conform import apply_along_axes, centred_resampling
+from mood.resampling import apply_along_axes, centred_resampling
 from mood.methods import MEMBERS, method_type
 from mood.methods.base import Method, Settings, finite
 from mood.regions import Region

@@ -18,10 +18,10 @@ import numpy as np
 from keras import ops
 
 from mood import runtime
+from mood.engines.keras import Forward, batch_images
 from mood.methods.base import Settings, finite
 from mood.methods.network_method import NetworkMethod
 from mood.networks.cropped import CroppedForward, cropped_parts
-from mood.networks.engine import Forward, batch_images
 from mood.networks.wide_resnet import build_wide_resnet, side_multiple
 from mood.regions import Region
 from mood.slices import batches, filled_slices, pad_to_multiple, to_slices

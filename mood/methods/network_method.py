@@ -9,8 +9,8 @@ from typing import Any
 import keras
 
 from mood import runtime
+from mood.engines.keras import Forward, forward, graph_forward
 from mood.methods.base import Method
-from mood.networks.engine import Forward, forward, graph_forward
 
 
 class NetworkMethod(Method):

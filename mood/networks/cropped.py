@@ -11,7 +11,7 @@ from __future__ import annotations
 import keras
 import numpy as np
 
-from mood.networks.engine import Forward, forward
+from mood.engines.keras import Forward, forward
 from mood.networks.wide_resnet import CUT_STRIDE, cut_receptive_field, fold, split
 
 

@@ -28,8 +28,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from mood.errors import ScanError, UsageError
-from mood.synthesis.changes import KINDS, Change, Sphere
-from mood.synthesis.disease import HARDER_KINDS
+from mood.synthesis.disease_kinds import HARDER_KINDS
+from mood.synthesis.outlier_kinds import KINDS, Change, Sphere
 
 __all__ = ["ALL_KINDS", "HARDER_KINDS", "KINDS", "Outlier", "draw_centre", "draw_outlier", "plant_outlier"]
 

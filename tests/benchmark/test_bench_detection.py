@@ -10,9 +10,9 @@ import pytest
 
 from mood.benchmark.baselines import methods_with_weights, trained_baseline
 from mood.benchmark.manifest import TRAIN, read_manifest
-from mood.evaluate import evaluate_folder
-from mood.methods.atlas import Atlas, AtlasSettings
-from mood.methods.pca import Pca, PcaSettings
+from mood.evaluation.folder import evaluate_folder
+from mood.methods.baselines.atlas import Atlas, AtlasSettings
+from mood.methods.baselines.pca import Pca, PcaSettings
 from mood.regions import BRAIN
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "bench_detection.py"
@@ -70,5 +70,5 @@ def test_a_baseline_is_trained_once(data, tmp_path, monkeypatch):
 
 
 def test_methods_without_weights_are_left_out(tmp_path, monkeypatch):
-    monkeypatch.setattr("mood.weights.PACKAGED", tmp_path)
+    monkeypatch.setattr("mood.weights.store.PACKAGED", tmp_path)
     assert methods_with_weights(BRAIN, ["fpi", "ascnet", "atlas"]) == {}

@@ -10,8 +10,8 @@ from mood.errors import UsageError, WeightsError
 from mood.methods import REGISTRY, load_method, method_type
 from mood.native import NativeScan
 from mood.regions import ABDOM, BRAIN
-from mood.train import new_method
-from mood.weights import read_folder, write_folder
+from mood.training.run import new_method
+from mood.weights.store import read_folder, write_folder
 
 SMALL = {"grid_shape": (24, 20, 16), "spacing_mm": (8.0, 8.0, 8.0)}
 NARROW = {"width": 1, "batch_size": 4}  # where a method has them

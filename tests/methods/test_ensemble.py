@@ -9,8 +9,8 @@ from mood.methods import MEMBERS, load_method
 from mood.methods.ensemble import Ensemble
 from mood.methods.fpi import Fpi
 from mood.regions import BRAIN
-from mood.train import new_method
-from mood.weights import find_weights, write_folder
+from mood.training.run import new_method
+from mood.weights.store import find_weights, write_folder
 
 FINE = {"grid_shape": (24, 20, 16), "spacing_mm": (8.0, 8.0, 8.0), "width": 1}
 COARSE = {"grid_shape": (12, 10, 8), "spacing_mm": (16.0, 16.0, 16.0), "width": 1}
@@ -32,7 +32,7 @@ def write_weights(folder, method):
 def placed(tmp_path, monkeypatch):
     """Weights of both members, and of nothing else."""
     monkeypatch.setenv("MOOD_RESTORE_DIR", str(tmp_path))
-    monkeypatch.setattr("mood.weights.PACKAGED", tmp_path / "none")
+    monkeypatch.setattr("mood.weights.store.PACKAGED", tmp_path / "none")
     write_weights(tmp_path / "brain" / "fpi", new_method("fpi", BRAIN, FINE))
     write_weights(tmp_path / "brain" / "ascnet", new_method("ascnet", BRAIN, FINE))
     return tmp_path

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mood.errors import ScanError, UsageError
-from mood.synthesis.changes import Reflection, Sphere
+from mood.synthesis.outlier_kinds import Reflection, Sphere
 from mood.synthesis.outliers import ALL_KINDS, HARDER_KINDS, KINDS, Outlier, draw_outlier, plant_outlier
 
 SHAPE = (24, 20, 16)

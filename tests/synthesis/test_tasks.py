@@ -8,7 +8,7 @@ from mood.synthesis.outliers import KINDS
 from mood.synthesis.tasks import TASKS, alter, draw_place, get_tasks
 from mood.synthesis.tasks.base import Place
 from mood.synthesis.tasks.foreign import ForeignPatch, match_intensities
-from mood.synthesis.tasks.own import Intensity, Relocation, Warp
+from mood.synthesis.tasks.own_tissue import Intensity, Relocation, Warp
 from mood.synthesis.tasks.poisson import PoissonPatch, blend_gradients
 
 SHAPE = (24, 20, 16)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from mood.errors import UsageError
 from mood.synthesis.tasks.base import Place, Task, alter, draw_place
 from mood.synthesis.tasks.foreign import ForeignBlob, ForeignPatch
-from mood.synthesis.tasks.own import Intensity, Relocation, Texture, Warp
+from mood.synthesis.tasks.own_tissue import Intensity, Relocation, Texture, Warp
 from mood.synthesis.tasks.poisson import PoissonPatch
 
 __all__ = ["TASKS", "Place", "Task", "alter", "draw_place", "get_tasks"]

@@ -1,0 +1,195 @@
+"""The command line. Options are declared here; the work is done in the modules of the same names.
+
+Heavy imports stand inside the commands, so that `mood --help` is instant.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mood import errors
+from mood.cli import ascnet as cli_ascnet
+from mood.cli import train as cli_train
+from mood.cli.options import (
+    EngineOption,
+    InputOption,
+    MethodOption,
+    OutputOption,
+    PrecisionOption,
+    RegionOption,
+    WeightsOption,
+    console,
+)
+from mood.errors import MoodError
+from mood.regions import get_region
+
+app = typer.Typer(
+    help="Out-of-distribution detection in brain MRI and abdominal CT, trained on healthy scans only.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+
+@app.command()
+def predict(
+    source: InputOption,
+    target: OutputOption,
+    region: RegionOption,
+    method: MethodOption = None,
+    mode: Annotated[str, typer.Option(help="sample (scores), pixel (maps) or both.")] = "both",
+    weights: WeightsOption = None,
+    challenge: Annotated[bool, typer.Option(help="Fall back instead of failing, as the challenge asks.")] = False,
+    overwrite: Annotated[bool, typer.Option(help="Do again what is there already.")] = False,
+    engine: EngineOption = "auto",
+    precision: PrecisionOption = "float32",
+) -> None:
+    """Score scans: a map NAME.nii.gz and a score NAME.nii.gz.txt each, higher = more abnormal."""
+    from mood import methods
+    from mood import predict as prediction
+    from mood.weights import store as weights_store
+
+    prediction.make_writable(target)
+    where = get_region(region).name
+    method = methods.known(method or weights_store.default_method(where, weights))
+    found = weights_store.find_weights(method, where, weights, methods.MEMBERS.get(method, ()))
+    detector = methods.load_method(found)
+    about = {"method": found.method, "region": found.region, "weights": found.config["sha256"]}
+    report = _ScanReport()
+    outcomes = prediction.predict_folder(
+        source, target, detector, mode, challenge=challenge, overwrite=overwrite, about=about, on_scan=report
+    )
+    failed = sum(outcome.status == "failed" for outcome in outcomes)
+    console.print(f"{len(outcomes) - failed} of {len(outcomes)} scans scored with {method}; outputs in {target}")
+    if failed and not challenge:
+        raise typer.Exit(errors.EXIT_SOME_FAILED)
+
+
+class _ScanReport:
+    """Prints one line a scan."""
+
+    count = 0
+
+    def __call__(self, outcome, total: int) -> None:
+        self.count += 1
+        prefix = f"[{self.count}/{total}] {outcome.scan}:"
+        if outcome.status == "failed":
+            logging.getLogger("mood").error("%s FAILED %s", prefix, outcome.message)
+        else:
+            score = "" if outcome.sample_score is None else f" score {outcome.sample_score:.4f}"
+            console.print(f"{prefix} {outcome.status}{score} ({outcome.seconds:.1f} s)", highlight=False)
+
+
+app.command()(cli_train.train)
+app.command()(cli_train.join)
+app.command()(cli_train.quantise)
+
+
+@app.command()
+def evaluate(
+    labels: Annotated[Path, typer.Option("-l", "--labels", help="toy_label folder, or the labels themselves.")],
+    predictions: Annotated[list[str], typer.Option("-p", "--predictions", help="FOLDER or NAME=FOLDER; repeatable.")],
+    mode: Annotated[str, typer.Option(help="sample, pixel or both.")] = "both",
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the results here too.")] = None,
+    resamples: Annotated[int, typer.Option(help="Bootstrap samples of the intervals.")] = 1000,
+    seed: int = 0,
+) -> None:
+    """Official average precision and more, several sets of predictions side by side."""
+    import numpy as np
+
+    from mood.evaluation import folder as evaluation
+    from mood.evaluation.results import render_kinds, render_table, save_evaluations
+
+    folders = dict(_named_folder(text) for text in predictions)
+    kept: dict[str, evaluation.Evaluation] = {}
+    for each in ("pixel", "sample") if mode == "both" else (mode,):
+        results = {
+            name: evaluation.evaluate_folder(labels, folder, each, np.random.default_rng(seed), resamples)
+            for name, folder in folders.items()
+        }
+        for table in filter(None, (render_table(results), render_kinds(results))):
+            console.print(table)
+        kept |= {f"{name} {each}": result for name, result in results.items()}
+    if json_file is not None:
+        save_evaluations(kept, json_file)
+
+
+def _named_folder(text: str) -> tuple[str, Path]:
+    name, equals, folder = text.partition("=")
+    return (name, Path(folder)) if equals else (Path(text).name, Path(text))
+
+
+@app.command()
+def toy(
+    target: OutputOption,
+    region: Annotated[str | None, typer.Option("-r", "--region", help="brain or abdom; both when not given.")] = None,
+    cases: Annotated[int, typer.Option(help="Cases a region.")] = 4,
+    side: Annotated[int | None, typer.Option(help="Voxels along each axis, for small samples.")] = None,
+    healthy: Annotated[
+        Path | None, typer.Option("--from", help="Plant outliers into these healthy scans instead.")
+    ] = None,
+    seed: int = 0,
+) -> None:
+    """Samples with labels in the challenge's layout: made up, or from healthy scans of your own."""
+    import numpy as np
+
+    from mood import toy as samples
+    from mood.volume import find_scans, load, scan_name
+
+    for name in ("brain", "abdom") if region is None else (region,):
+        where = get_region(name)
+        rng = np.random.default_rng(seed)
+        if healthy is None:
+            written = samples.make_toy(target, where, rng, cases, side)
+        else:
+            scans = ((scan_name(path), load(path)) for path in find_scans(healthy))
+            written = samples.make_cases(scans, target, where, rng)
+        console.print(f"{len(written)} cases in {target / name / 'toy'}, labels in {target / name / 'toy_label'}")
+
+
+app.command()(cli_ascnet.pack)
+app.command()(cli_ascnet.inspect)
+
+
+@app.command()
+def info() -> None:
+    """The methods and the trained weights that come with this installation."""
+    from mood.methods import REGISTRY
+    from mood.weights.card import summary
+    from mood.weights.store import default_method, packaged_weights
+
+    console.print(f"Methods: {', '.join(REGISTRY)}", highlight=False)
+    for found in packaged_weights():
+        default = ", the default" if found.method == default_method(found.region) else ""
+        console.print(f"\n[bold]{found.path.name}[/bold]{default}", highlight=False)
+        for line in summary(found.config):
+            console.print(f"  {line}", highlight=False, markup=False)
+
+
+def main() -> None:
+    """The program `mood`."""
+    run(sys.argv[1:])
+
+
+def run(arguments: list[str]) -> None:
+    """Run one command line and leave the process; errors become one sentence and an exit status."""
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s", stream=sys.stderr)
+    for noisy in ("absl", "h5py", "matplotlib", "jax"):
+        logging.getLogger(noisy).setLevel(logging.ERROR)
+    try:
+        app(arguments, prog_name="mood")
+    except MoodError as error:
+        print(f"mood: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        print("mood: interrupted; run the same command again to go on", file=sys.stderr)
+        sys.exit(errors.EXIT_INTERRUPTED)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(errors.EXIT_OK)

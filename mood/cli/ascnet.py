@@ -1,0 +1,47 @@
+"""Commands for ASC-Net alone; the others serve every method alike."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mood.cli.options import InputOption, OutputOption, RegionOption, WeightsOption, console
+from mood.regions import get_region
+
+
+def pack(
+    source: Annotated[Path, typer.Option("-i", "--reference", help="Folder of scans known to be fine.")],
+    target: OutputOption,
+    region: RegionOption,
+    inputs: Annotated[
+        Path | None, typer.Option(help="Folder of scans that may hold anything; else intruders are planted.")
+    ] = None,
+    side: Annotated[int, typer.Option(help="Pixels along each side, a multiple of 16.")] = 160,
+    seed: int = 0,
+) -> None:
+    """Arrays (.npy) for ASC-Net's original scripts, from folders of scans."""
+    import numpy as np
+
+    from mood.methods.ascnet import arrays as packing
+
+    packed = packing.pack(source, target, get_region(region), np.random.default_rng(seed), inputs, side)
+    console.print(f"{len(packed.reference)} reference and {len(packed.inputs)} input images in {target}")
+
+
+def inspect(
+    source: InputOption,
+    target: Annotated[Path, typer.Option("-o", "--output", help="PNG file to write.")],
+    region: RegionOption,
+    weights: WeightsOption = None,
+    threshold: Annotated[float | None, typer.Option(help="On Iro, by hand; else the valley.")] = None,
+) -> None:
+    """How ASC-Net sees scans: input, Ifc, Iwc, Iro, mask and Iro's histogram in one picture."""
+    from mood.methods.ascnet import inspect as inspection
+    from mood.weights.store import find_weights
+
+    found = find_weights("ascnet", get_region(region).name, weights)
+    levels = inspection.inspect_folder(source, found, target, threshold)
+    thresholds = ", ".join(f"{t:.3f}" for t in levels.thresholds) or "none"
+    console.print(f"Iro's thresholds: {thresholds}; picture in {target}")

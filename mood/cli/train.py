@@ -1,0 +1,114 @@
+"""Commands that make weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mood.cli.options import InputOption, MethodOption, OutputOption, RegionOption, console, parse_settings
+from mood.errors import UsageError
+from mood.regions import get_region
+
+RECIPES = {"paper": "fpi", "mix": "mix"}  # with their methods
+
+
+def train(
+    source: InputOption,
+    target: OutputOption,
+    region: RegionOption,
+    method: MethodOption = None,
+    recipe: Annotated[str | None, typer.Option(help="paper: FPI as published; mix: what measured best.")] = None,
+    epochs: Annotated[int, typer.Option(help="Passes over the scans.")] = 50,
+    steps: Annotated[int | None, typer.Option(help="Stop after this many steps, if sooner.")] = None,
+    check_every: Annotated[int, typer.Option(help="Steps between two checks on synthetic outliers.")] = 500,
+    held_out: Annotated[int, typer.Option(help="Scans kept from training for the checks.")] = 5,
+    side: Annotated[int | None, typer.Option(help="Coarser grid: voxels along each axis.")] = None,
+    setting: Annotated[list[str] | None, typer.Option("--set", help="NAME=VALUE of the method; repeatable.")] = None,
+    task: Annotated[str | None, typer.Option(help="What the method mix is taught to see: fpi,pii,...")] = None,
+    seed: int = 0,
+    note: Annotated[str, typer.Option(help="On the data and their licences, for the card.")] = "",
+    unlabelled: Annotated[
+        Path | None, typer.Option(help="Folder of scans that may hold anything, for ASC-Net.")
+    ] = None,
+    start_from: Annotated[
+        Path | None, typer.Option(help="Weights folder to start from, of the same method and network.")
+    ] = None,
+) -> None:
+    """Train a method on healthy scans. The same command again goes on where it stopped."""
+    from mood.training import run as training
+    from mood.weights.store import default_method
+
+    where = get_region(region)
+    method = _method_of(recipe, method) if recipe else method or default_method(region)
+    changes = parse_settings(setting or [])
+    if task is not None:
+        changes["tasks"] = task
+    if side is not None:
+        grid = where.grid.coarsened(side)
+        changes = {"grid_shape": grid.shape, "spacing_mm": grid.spacing_mm} | changes
+    schedule = training.Schedule(epochs, steps, check_every, held_out, seed)
+    with _TrainingBar(steps) as bar:
+        training.train(source, target, method, where, changes, schedule, note, bar, unlabelled, start_from)
+    console.print(f"Trained. Use it with: mood predict --region {region} --method {method} --weights {target} ...")
+
+
+def _method_of(recipe: str, method: str | None) -> str:
+    if recipe not in RECIPES:
+        raise UsageError(f"unknown recipe '{recipe}'", fix=f"Choose from: {', '.join(RECIPES)}")
+    if method not in (None, RECIPES[recipe]):
+        raise UsageError(f"recipe '{recipe}' trains {RECIPES[recipe]}, not {method}", fix="Leave out one of the two")
+    return RECIPES[recipe]
+
+
+def quantise(
+    weights: Annotated[Path, typer.Option("-w", "--weights", help="Folder that mood train wrote.")],
+    source: Annotated[Path, typer.Option("-i", "--input", help="Folder of healthy scans to measure ranges on.")],
+    scans: Annotated[int, typer.Option(help="How many of them.")] = 8,
+) -> None:
+    """The int8 form of trained weights, for mood predict --precision int8."""
+    from mood.training import quantise as quantisation
+    from mood.weights.store import read_folder
+
+    found = quantisation.quantise_weights(read_folder(weights), source, scans)
+    console.print(
+        f"int8 graphs in {weights}; on these scans the maps change by {found.mean:.2g} on average, "
+        f"by {found.largest:.2g} at most",
+        highlight=False,
+    )
+
+
+def join(
+    weights: Annotated[list[Path], typer.Argument(help="Folders that mood train wrote for the method mix.")],
+    source: Annotated[Path, typer.Option("-i", "--input", help="Folder of the healthy scans they were trained on.")],
+    target: OutputOption,
+) -> None:
+    """Weights of mix joined into one set, whose maps are the mean of theirs."""
+    from mood.training import join as joining
+    from mood.weights.store import read_folder
+
+    ap = joining.join([read_folder(folder) for folder in weights], source, target)
+    console.print(f"Joined into {target}; AP on held-out synthetic outliers {ap:.4f}", highlight=False)
+
+
+class _TrainingBar:
+    """A bar on a terminal; elsewhere the log lines of the checks are enough."""
+
+    def __init__(self, steps: int | None) -> None:
+        from rich import progress
+
+        columns = [progress.BarColumn(), progress.MofNCompleteColumn(), progress.TimeElapsedColumn()]
+        columns += [progress.TextColumn("epoch {task.fields[epoch]}  loss {task.fields[loss]:.4f}")]
+        self.bar = progress.Progress(*columns, console=console, disable=not console.is_terminal)
+        self.task = self.bar.add_task("training", total=steps, epoch=0, loss=float("nan"))
+
+    def __enter__(self) -> _TrainingBar:
+        self.bar.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.bar.stop()
+
+    def __call__(self, progress, loss: float) -> None:
+        self.bar.update(self.task, completed=progress.step, epoch=progress.epoch, loss=loss)

@@ -1,0 +1,1 @@
+"""What runs trained networks: Keras on its backend, or OpenVINO."""

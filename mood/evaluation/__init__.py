@@ -1,0 +1,1 @@
+"""Predictions against labels: average precision and the rest, in tables."""

@@ -1,0 +1,1 @@
+"""ASC-Net: everything that only this method needs."""

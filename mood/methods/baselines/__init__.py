@@ -1,0 +1,1 @@
+"""What a method worth having must beat."""

@@ -1,0 +1,1 @@
+"""Mix: FPI's idea with several self-supervised tasks and a U-Net."""

@@ -1,0 +1,1 @@
+"""Made-up anatomy: healthy subjects from random numbers."""

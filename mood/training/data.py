@@ -1,0 +1,135 @@
+"""The scans of a training run: prepared once, some kept apart, with synthetic outliers to choose a checkpoint by."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+
+from mood.calibration import Calibration, calibrate
+from mood.conform import Placement, conform
+from mood.errors import NoInputError, ScanError, UsageError
+from mood.evaluation import metrics
+from mood.intensities import to_unit_range
+from mood.methods import Method
+from mood.native import StoredScans, native_scan
+from mood.synthesis.outliers import ALL_KINDS, draw_outlier, plant_outlier
+from mood.volume import Volume, find_scans, load, scan_name
+
+log = logging.getLogger(__name__)
+
+CASES_A_SCAN = 2  # outliers that a checkpoint is chosen by
+
+
+def prepared_scans(source: Path, cache: Path, method: Method, fewest: int = 2) -> list[Path]:
+    """Every readable scan in the form that the method trains on, on disk, so that none is read twice.
+
+    As float16: arrays on the method's grid (.npy), or native scans (.npz). Scans that cannot be read are
+    reported and left out; `NoInputError` when fewer than `fewest` remain.
+    """
+    cache.mkdir(parents=True, exist_ok=True)
+    suffix = ".npz" if method.trains_on_native else ".npy"
+    done = []
+    for path in find_scans(source):
+        kept = cache / f"{scan_name(path)}{suffix}"
+        if not kept.exists():
+            try:
+                temporary = kept.with_name(f"{scan_name(path)}.tmp{suffix}")
+                _prepare(load(path), method, temporary)
+            except ScanError as error:
+                log.warning("left out: %s", error)
+                continue
+            temporary.rename(kept)
+        done.append(kept)
+    if len(done) < fewest:
+        fix = f"Give at least {fewest} readable scan(s)"
+        raise NoInputError(f"{len(done)} readable scan(s) to train on", where=source, fix=fix)
+    return done
+
+
+def _prepare(volume: Volume, method: Method, target: Path) -> None:
+    if method.trains_on_native:
+        native_scan(volume, method.region).save(target)
+    else:
+        data, _ = conform(volume, method.region, method.grid)
+        np.save(target, np.ascontiguousarray(data, dtype=np.float16))
+
+
+def stored_scans(prepared: list[Path], method: Method) -> Sequence[Any]:
+    """Prepared scans as `Method.train_epoch` takes them; they stay on disk."""
+    if method.trains_on_native:
+        return StoredScans(prepared)
+    return [np.load(path, mmap_mode="r") for path in prepared]
+
+
+def unlabelled_scans(folder: Path, cache: Path, method: Method) -> Sequence[Any]:
+    """Scans that may hold anything, prepared; `UsageError` for a method that has no use for them."""
+    if not method.learns_from_unlabelled:
+        fix = "Leave out --unlabelled, or choose another method"
+        raise UsageError(f"method '{method.name}' learns from healthy scans only", fix=fix)
+    return stored_scans(prepared_scans(folder, cache, method, fewest=1), method)
+
+
+def hold_out(scans: list[Path], held_out: int) -> tuple[list[Path], list[Path]]:
+    """Held-out scans, spread evenly over the names (and so over the sites), and the others."""
+    count = min(held_out, max(len(scans) - 2, 0))
+    chosen = set(np.linspace(0, len(scans) - 1, count + 2).astype(int)[1:-1]) if count else set()
+    return [scans[i] for i in sorted(chosen)], [p for i, p in enumerate(scans) if i not in chosen]
+
+
+@dataclass(frozen=True, eq=False)
+class SelectionCase:
+    """An outlier planted into a scan's own voxels.
+
+    Attributes
+    ----------
+    scan : (X, Y, Z) float32 ndarray in [0, 1]
+        On the method's grid.
+    placement : Placement
+        The way back.
+    label : (X', Y', Z') uint8 ndarray
+        On the scan's own voxels.
+    """
+
+    scan: np.ndarray
+    placement: Placement
+    label: np.ndarray
+
+
+def selection_cases(held_out: list[Path], method: Method, seed: int) -> list[SelectionCase]:
+    """Two cases of each held-out scan with an outlier each, the kinds in turn that training holds nothing like."""
+    rng = np.random.default_rng([seed, 1])
+    kinds = itertools.cycle(kind for kind in ALL_KINDS if kind not in method.trained_kinds)
+    return [_planted(load(path), kind, method, rng) for path, kind in zip(held_out * CASES_A_SCAN, kinds, strict=False)]
+
+
+def _planted(volume: Volume, kind: str, method: Method, rng: np.random.Generator) -> SelectionCase:
+    data = to_unit_range(volume.data, method.region)
+    x_mm, y_mm, z_mm = (float(mm) for mm in nib.affines.voxel_sizes(volume.affine))
+    planted, label = plant_outlier(data, draw_outlier(kind, data, rng, spacing_mm=(x_mm, y_mm, z_mm)))
+    return SelectionCase(*conform(replace(volume, data=planted), method.region, method.grid), label)
+
+
+def selection_ap(method: Method, cases: list[SelectionCase]) -> float:
+    """Pooled pixel average precision; 0 when there are no cases."""
+    counts = [
+        metrics.count_values(case.placement.restore(method.score_volume(case.scan)), case.label) for case in cases
+    ]
+    return float(metrics.average_precision(sum(counts[1:], counts[0]))) if counts else 0.0
+
+
+def measure_calibration(method: Method, healthy: list[Path]) -> Calibration:
+    """What a method's scores mean, from healthy scans that it was not trained on."""
+    scores, tissue = [], []
+    for path in healthy:
+        scan, _ = conform(load(path), method.region, method.grid)
+        score_map = method.score_volume(scan)
+        scores.append(method.raw_sample_score(score_map))
+        tissue.append(score_map[scan > 0])
+    return calibrate(scores, tissue)

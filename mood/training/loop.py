@@ -1,0 +1,143 @@
+"""The loop of a training over epochs, with its checkpoints, its log and its state."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mood.methods import Method
+from mood.run_record import append_row
+from mood.training.data import SelectionCase, selection_ap
+
+log = logging.getLogger(__name__)
+
+LOG_COLUMNS = ("step", "epoch", "seconds", "loss", "selection_ap")
+CHECKED = "checked"  # among the losses of a step that asks for a check
+STATE, STATE_ARRAYS, BEST_ARRAYS = "state.json", "state.weights.h5", "best.weights.h5"
+SECONDS_BETWEEN_STATES = 240
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """When to stop, when to check, and the seed. Defaults are the paper's where it has any."""
+
+    epochs: int = 50  # passes over the training scans
+    steps: int | None = None  # stop after this many steps, if sooner
+    check_every: int = 500  # steps between two checks on synthetic outliers
+    held_out: int = 5  # scans kept from training for the checks
+    seed: int = 0
+
+
+@dataclass
+class Progress:
+    """Where a run stands; written to state.json."""
+
+    epoch: int = 0  # the next to start
+    step: int = 0
+    seconds: float = 0.0
+    best_ap: float = -1.0  # on held-out outliers, of the checkpoint kept
+    best_step: int = 0
+    best_settled: bool = False
+
+
+@dataclass
+class Run:
+    """A method in training.
+
+    Attributes
+    ----------
+    method : Method
+    target : pathlib.Path
+        Folder of the log, the checkpoints and the state.
+    schedule : Schedule
+    cases : list of SelectionCase
+        What a checkpoint is chosen by.
+    on_step : callable
+        Called after each step with the progress and the loss.
+    """
+
+    method: Method
+    target: Path
+    schedule: Schedule
+    cases: list[SelectionCase]
+    on_step: Callable[[Progress, float], None] = lambda progress, loss: None
+    progress: Progress = dataclasses.field(default_factory=Progress)
+
+    def go(self, scans: Sequence[Any]) -> None:
+        """Train to the end of the schedule or the method's own, or from where an interrupted run stopped."""
+        self.progress = self._resume()
+        self.losses: list[float] = []
+        self.clock = self.saved = time.monotonic()
+        try:
+            self._epochs(scans)
+        except KeyboardInterrupt:
+            self._save_state()
+            raise
+        if self.losses or not (self.target / BEST_ARRAYS).exists():
+            self._check()
+        self._save_state()
+
+    def _epochs(self, scans: Sequence[Any]) -> None:
+        while self.progress.epoch < self.schedule.epochs and not self._stop() and not self.method.finished:
+            rng = np.random.default_rng([self.schedule.seed, 0, self.progress.epoch])
+            self.progress.epoch += 1
+            for losses in self.method.train_epoch(scans, rng):
+                self._after_step(losses)
+                if self._stop():
+                    break
+
+    def _stop(self) -> bool:
+        return self.schedule.steps is not None and self.progress.step >= self.schedule.steps
+
+    def _after_step(self, losses: dict[str, float]) -> None:
+        self.progress.step += 1
+        self.losses.append(losses["loss"])
+        self.on_step(self.progress, losses["loss"])
+        if CHECKED in losses:
+            self.method.draw_check(self.target / f"check-{self.progress.step:07d}.png")
+        if CHECKED in losses or self.progress.step % self.schedule.check_every == 0:
+            self._check()
+        if time.monotonic() - self.saved > SECONDS_BETWEEN_STATES:
+            self._save_state()
+
+    def _check(self) -> None:
+        """Score the held-out outliers, log, and keep the weights when they are the best so far."""
+        ap = selection_ap(self.method, self.cases)
+        best, settled = self.progress, self.method.settled
+        if (settled, ap) >= (best.best_settled, best.best_ap):
+            best.best_ap, best.best_step, best.best_settled = ap, best.step, settled
+            self.method.save_weights(self.target / BEST_ARRAYS)
+        self._tick()
+        at = self.progress
+        row = (at.step, at.epoch, at.seconds, np.mean(self.losses or [np.nan]), ap)
+        append_row(self.target / "log.csv", LOG_COLUMNS, row)
+        log.info("step %d: loss %.4f, AP on held-out synthetic outliers %.4f", row[0], row[3], ap)
+        self.losses = []
+
+    def _tick(self) -> None:
+        now = time.monotonic()
+        self.progress.seconds, self.clock = round(self.progress.seconds + now - self.clock, 1), now
+
+    def _save_state(self) -> None:
+        """Keep everything to go on from; an epoch cut short counts as done."""
+        self._tick()
+        self.method.save_state(self.target / STATE_ARRAYS)
+        (self.target / STATE).write_text(json.dumps(dataclasses.asdict(self.progress)), encoding="utf-8")
+        self.saved = time.monotonic()
+
+    def _resume(self) -> Progress:
+        path = self.target / STATE
+        if not path.exists():
+            return Progress()
+        progress = Progress(**json.loads(path.read_text(encoding="utf-8")))
+        self.method.load_state(self.target / STATE_ARRAYS)
+        log.info("going on from step %d", progress.step)
+        return progress

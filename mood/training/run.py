@@ -1,0 +1,157 @@
+"""Train a method on a folder of healthy scans; the output folder is a weights folder.
+
+    prepare every scan once -> epochs of method.train_epoch -> every so many steps: checkpoint and
+    score held-out scans with synthetic outliers -> the best checkpoint becomes the weights
+
+The outliers that choose the checkpoint are of other kinds than any training task, and are planted in
+scans that are not trained on; labels of real cases are never used. An interrupted run goes on where it
+stopped when the same command is given again. A seed and one uninterrupted run give the same weights.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from mood import runtime
+from mood.errors import TrainingError, UsageError
+from mood.methods import Method, load_arrays, method_type
+from mood.regions import Region
+from mood.training.data import (
+    hold_out,
+    measure_calibration,
+    prepared_scans,
+    selection_cases,
+    stored_scans,
+    unlabelled_scans,
+)
+from mood.training.loop import BEST_ARRAYS, Progress, Run, Schedule
+from mood.volume import find_scans, scan_name
+from mood.weights.store import find_weights, read_folder, write_folder
+
+
+def train(
+    source: Path,
+    target: Path,
+    method_name: str,
+    region: Region,
+    settings: dict[str, Any] | None = None,
+    schedule: Schedule | None = None,
+    note: str = "",
+    on_step: Callable[[Progress, float], None] = lambda progress, loss: None,
+    unlabelled: Path | None = None,
+    start_from: Path | None = None,
+) -> Path:
+    """Train on the scans in `source` and write the weights to `target`.
+
+    Parameters
+    ----------
+    source : pathlib.Path
+        Folder of healthy scans.
+    target : pathlib.Path
+        Becomes a weights folder; also keeps the log, the checkpoints and the conformed scans.
+    settings : dict, optional
+        Overrides of the method's settings by name.
+    note : str
+        A sentence on the data and their licences for the card.
+    on_step : callable
+        Called after each step with the progress and the loss.
+    unlabelled : pathlib.Path, optional
+        Folder of scans that may hold anything, for methods that learn from such.
+
+    start_from : pathlib.Path, optional
+        Weights folder of the same method, possibly of the other region; without one a network starts from random
+        weights.
+
+    Raises
+    ------
+    WeightsError
+        When those to start from are damaged or do not fit.
+    NoInputError
+        When fewer than two scans are left to train on.
+    UsageError
+        When `target` holds a run with other settings, a setting is unknown, or the method has no use
+        for unlabelled scans.
+    TrainingError
+        When the training diverges; the best checkpoint so far becomes the weights all the same.
+    """
+    schedule = schedule or Schedule()
+    runtime.check_can_train()
+    runtime.seed_initial_weights(schedule.seed)
+    runtime.train_in_mixed_precision()
+    method = new_method(method_name, region, settings or {})
+    if start_from is not None:
+        found = find_weights(method.name, read_folder(start_from).region, start_from)
+        load_arrays(method, found, fix="Train with the settings in their config.json")
+        note = f"Started from weights with SHA-256 {found.config['sha256'][:12]}. {note}".strip()
+    target.mkdir(parents=True, exist_ok=True)
+    _same_run(target / "run.json", method, schedule)
+    if unlabelled is not None:
+        method.unlabelled = unlabelled_scans(unlabelled, target / "unlabelled", method)
+    prepared = prepared_scans(source, target / "scans", method)
+    sources = {scan_name(path): path for path in find_scans(source)}
+    kept_apart, training = hold_out(prepared, schedule.held_out)
+    held_out = [sources[path.stem] for path in kept_apart]
+    run = Run(method, target, schedule, selection_cases(held_out, method, schedule.seed), on_step)
+    try:
+        run.go(stored_scans(training, method))
+    except TrainingError:
+        if (target / BEST_ARRAYS).exists():
+            _write_weights(run, training, held_out, note)
+        raise
+    _write_weights(run, training, held_out, note)
+    return target
+
+
+def _write_weights(run: Run, training: list[Path], held_out: list[Path], note: str) -> None:
+    progress = run.progress
+    facts = {
+        "steps": progress.step,
+        "epochs": progress.epoch,
+        "chosen_step": progress.best_step,
+        "selection_ap": round(progress.best_ap, 4),
+        "training_scans": len(training),
+        "held_out_scans": [scan_name(path) for path in held_out],
+        "seed": run.schedule.seed,
+        "minutes": round(progress.seconds / 60, 1),
+        "device": runtime.device(),
+        "note": note,
+    }
+    about = {"method": run.method.name, "region": run.method.region.name, "settings": run.method.settings.to_dict()}
+    config: dict[str, Any] = about | {"training": facts}
+    run.method.load_weights(run.target / BEST_ARRAYS)
+    if held_out:
+        config["calibration"] = measure_calibration(run.method, held_out).to_dict()
+    write_folder(run.target, run.target / BEST_ARRAYS, config)
+
+
+def new_method(name: str, region: Region, settings: dict[str, Any]) -> Method:
+    """An untrained method with its default settings and some of them changed."""
+    kind = method_type(name)
+    defaults = kind.default_settings(region)
+    if unknown := sorted(set(settings) - set(defaults.to_dict())):
+        fix = f"Known ones: {', '.join(defaults.to_dict())}"
+        raise UsageError(f"method '{name}' has no setting {', '.join(unknown)}", fix=fix)
+    values = {key: _like(getattr(defaults, key), key, value) for key, value in settings.items()}
+    return kind(region, kind.settings_type.from_dict(defaults.to_dict() | values))
+
+
+def _like(default: Any, name: str, value: Any) -> Any:
+    """Text for a setting that is a list, split at commas; anything else as it is."""
+    if not (isinstance(default, tuple) and isinstance(value, str)):
+        return value
+    try:
+        return [type(default[0])(part) for part in value.split(",")]
+    except ValueError as error:
+        raise UsageError(f"setting {name}: {error}", fix=f"Write it like {','.join(map(str, default))}") from None
+
+
+def _same_run(path: Path, method: Method, schedule: Schedule) -> None:
+    """Remember what this folder trains; refuse to go on with something else."""
+    about = {"method": method.name, "region": method.region.name, "settings": method.settings.to_dict()}
+    about = json.loads(json.dumps(about | {"seed": schedule.seed, "held_out": schedule.held_out}))
+    if path.exists() and json.loads(path.read_text(encoding="utf-8")) != about:
+        raise UsageError("the output folder holds a run with other settings", where=path, fix="Name another folder")
+    path.write_text(json.dumps(about, indent=1), encoding="utf-8")

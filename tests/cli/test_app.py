@@ -1,0 +1,169 @@
+import json
+import os
+import subprocess
+import sys
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from mood.cli import app as cli
+from mood.regions import BRAIN
+from mood.training.run import train as train_folder
+from mood.weights.store import read_folder
+
+
+def mood(*arguments: object, cwd=None, **environment: str) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", "mood", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=os.environ | environment)
+
+
+@pytest.fixture
+def weights(tmp_path, rng):
+    """Atlas weights: the command line is the same for every method, and these load at once."""
+    (tmp_path / "healthy").mkdir()
+    for i in range(3):
+        data = rng.uniform(0.1, 0.9, (24, 20, 16)).astype(np.float32)
+        nib.save(nib.Nifti1Image(data, np.eye(4)), tmp_path / "healthy" / f"h{i}.nii.gz")
+    settings = {"grid_shape": (24, 20, 16), "spacing_mm": (1.0, 1.0, 1.0)}
+    return train_folder(tmp_path / "healthy", tmp_path / "weights", "atlas", BRAIN, settings)
+
+
+@pytest.fixture
+def call(monkeypatch, capsys):
+    """call('info') runs the command line in this process and returns exit status and printed text."""
+
+    def call(*arguments: object) -> tuple[int, str]:
+        monkeypatch.setattr(sys, "argv", ["mood", *map(str, arguments)])
+        with pytest.raises(SystemExit) as stopped:
+            cli.main()
+        printed = capsys.readouterr()
+        return int(stopped.value.code or 0), printed.out + printed.err
+
+    return call
+
+
+def test_help_imports_no_network():
+    code = "import sys; sys.argv = ['mood', '--help']\nfrom mood.cli.app import main\n"
+    code += "try: main()\nexcept SystemExit: pass\n"
+    code += "assert not {'keras', 'tensorflow', 'scipy', 'nibabel'} & set(sys.modules), 'heavy'"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "predict" in done.stdout
+
+
+def predict(weights, target, *more):
+    folders = ["-i", weights.parent / "healthy", "-o", target, "-r", "brain"]
+    return ["predict", *folders, "-m", "atlas", "--weights", weights, *more]
+
+
+def test_predicting_prints_a_line_a_scan(call, weights, tmp_path):
+    status, text = call(*predict(weights, tmp_path / "out"))
+    assert status == 0
+    assert "3 of 3 scans scored with atlas" in text.replace("\n", " ")
+    assert len(list((tmp_path / "out").glob("*.nii.gz"))) == 3
+
+
+@pytest.mark.parametrize(("more", "expected"), [((), 1), (("--challenge",), 0)])
+def test_a_failed_scan_decides_the_exit_status(call, weights, tmp_path, more, expected):
+    (weights.parent / "healthy" / "bad.nii.gz").write_bytes(b"")
+    status, _ = call(*predict(weights, tmp_path / "out", *more))
+    assert status == expected
+    assert (tmp_path / "out" / "h0.nii.gz").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected", "words"),
+    [
+        (
+            ["-i", "missing", "-o", "out", "-r", "brain", "-m", "atlas", "--weights", "WEIGHTS"],
+            3,
+            "no such input folder",
+        ),
+        (
+            ["-i", "void", "-o", "out", "-r", "brain", "-m", "atlas", "--weights", "WEIGHTS"],
+            3,
+            "holds no .nii",
+        ),
+        (["-i", "healthy", "-o", "out", "-r", "leg"], 2, "unknown region 'leg'"),
+        (["-i", "healthy", "-o", "out", "-r", "brain", "-m", "magic"], 2, "unknown method 'magic'"),
+        (["-i", "healthy", "-o", "out", "-r", "brain", "-m", "atlas"], 3, "no trained weights"),
+        (["-i", "healthy", "-o", "out", "-r", "brain", "--weights", "void"], 3, "no config.json"),
+        (["-i", "healthy", "-o", "file/out", "-r", "brain"], 2, "cannot be written"),
+        (["-i", "healthy"], 2, "Missing option"),
+    ],
+)
+def test_usage_errors_are_one_sentence_and_a_status(call, weights, tmp_path, monkeypatch, arguments, expected, words):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "void").mkdir()
+    (tmp_path / "file").touch()
+    status, text = call("predict", *[str(weights) if word == "WEIGHTS" else word for word in arguments])
+    assert status == expected
+    assert words in " ".join(text.split())
+    assert "Traceback" not in text
+
+
+def test_an_interruption_has_its_own_status(call, weights, tmp_path, monkeypatch):
+    def interrupt(*arguments, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("mood.predict.predict_folder", interrupt)
+    assert call(*predict(weights, tmp_path / "out"))[0] == 130
+
+
+def test_from_healthy_scans_to_a_table(call, weights, tmp_path):
+    healthy = weights.parent / "healthy"
+    assert call("toy", "-o", tmp_path / "data", "-r", "brain", "--from", healthy)[0] == 0
+    cases = tmp_path / "data" / "brain" / "toy"
+    assert len(list(cases.glob("*.nii.gz"))) == 18
+    folders = ["-i", cases, "-o", tmp_path / "out", "-r", "brain", "-m", "atlas", "--weights", weights]
+    assert call("predict", *folders)[0] == 0
+    labels, results = tmp_path / "data" / "brain" / "toy_label", tmp_path / "results.json"
+    status, text = call(
+        "evaluate", "-l", labels, "-p", f"atlas={tmp_path / 'out'}", "--json", results, "--resamples", 20
+    )
+    assert status == 0
+    assert "atlas" in text
+    assert set(json.loads(results.read_text())) == {"atlas pixel", "atlas sample"}
+
+
+def test_training_from_the_command_line(call, weights, tmp_path):
+    status, text = call(
+        *["train", "-i", weights.parent / "healthy", "-o", tmp_path / "w", "-r", "brain", "-m", "atlas"],
+        *["--side", 16, "--epochs", 1, "--set", "slice_axis=1", "--note", "Toy."],
+    )
+    assert status == 0, text
+    config = json.loads((tmp_path / "w" / "config.json").read_text())
+    assert config["settings"]["grid_shape"] == [16, 16, 16]
+    assert config["settings"]["slice_axis"] == 1
+    assert call("train", "-i", "x", "-o", "y", "-r", "brain", "--set", "oops")[0] == 2
+
+
+def test_the_papers_recipe_is_fpi(call, weights, tmp_path):
+    arguments = ["train", "-i", weights.parent / "healthy", "-o", tmp_path / "w", "-r", "brain", "--recipe"]
+    small = ["--side", "16", "--set", "width=1", "--steps", "1", "--held-out", "0"]
+    assert call(*arguments, "paper", *small)[0] == 0
+    assert read_folder(tmp_path / "w").method == "fpi"
+    for wrong, words in ((["paper", "-m", "mix"], "trains fpi, not mix"), (["salt"], "paper, mix")):
+        status, text = call(*arguments, *wrong)
+        assert status == 2, text
+        assert words in text
+
+
+def test_info_lists_methods(call):
+    status, text = call("info")
+    assert status == 0
+    assert "fpi" in text
+
+
+def test_python_m_mood_is_the_same_program(tmp_path):
+    done = mood("predict", "-i", "x", "-o", tmp_path / "out", "-r", "leg")
+    assert done.returncode == 2
+    assert done.stderr.startswith("mood: unknown region")
+
+
+def test_an_unknown_engine_is_a_usage_error(tmp_path):
+    done = mood("predict", "-i", tmp_path, "-o", tmp_path / "out", "-r", "brain", "--engine", "abacus")
+    assert done.returncode == 2
+    assert "Choose one of: auto, keras, openvino" in done.stderr
+    assert "Traceback" not in done.stderr
