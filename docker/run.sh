@@ -65,7 +65,7 @@ case $status in
     137) say "ERROR: Python was killed, most likely because memory ran out. Give the container more memory." ;;
     *) say "ERROR: Python ended with status $status before all scans were done. Its last lines above tell why." ;;
 esac
-# mood/volume.py writes to .partial.NAME and renames at the end; what is left under that name is cut off.
-rm -f -- "$output"/.partial.*
+# Outputs are written in folders .partial.* and renamed at the end; what is left in such a folder is cut off.
+rm -rf -- "$output"/.partial.*
 fill_in
 exit 0

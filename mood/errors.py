@@ -63,3 +63,6 @@ class WeightsError(MoodError):
 
 class TrainingError(MoodError):
     """A training diverged or came to nothing; what it had reached before is kept."""
+
+
+LOWER_RATE = "Train in another folder with a lower learning rate (--set learning_rate=...)"

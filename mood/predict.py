@@ -4,12 +4,12 @@
 
 A scan that fails is reported and the others are still done. In challenge mode it gets a fallback
 prediction instead, so that every input has its output. Outputs appear whole or not at all; a second
-run of the same command does what is missing.
+run of the same command does what is missing, what is damaged, and what was made from another input.
 """
 
 from __future__ import annotations
 
-import json
+import errno
 import logging
 import time
 from collections.abc import Callable, Iterator
@@ -21,19 +21,18 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 
+from mood.atomic import check_writable, remove_stale
 from mood.conform import Placement, conform
 from mood.errors import MoodError, OutputError, UsageError
 from mood.methods import Method
-from mood.regions import Region
-from mood.run_record import RUN_RECORD, Outcome, write_records
-from mood.volume import Volume, find_scans, load, save_map, save_score, scan_name
+from mood.run_record import Fingerprint, Outcome, Outputs, RunRecord, former_run, printable
+from mood.volume import Volume, find_scans, load, read_score, save_fallback_map, save_map, save_score, scan_name
 
 log = logging.getLogger(__name__)
 
 MODES = ("sample", "pixel", "both")
 FALLBACK_SCORE = 0.5
 LARGEST_READ_AHEAD = 64 * 2**20  # bytes of a file
-LARGEST_FALLBACK = 1024**3  # voxels; a damaged header can claim anything
 
 
 @dataclass
@@ -44,6 +43,7 @@ class _Scan:
     affine: np.ndarray
     placement: Placement
     data: np.ndarray
+    made_from: Fingerprint | None  # None in the challenge, which keeps no record
 
 
 def score_scan(volume: Volume, method: Method) -> tuple[np.ndarray, float]:
@@ -99,14 +99,17 @@ def predict_folder(
     paths = find_scans(source)
     job = _Job(target, method, mode, challenge, overwrite, about or {})
     job.prepare(source, paths)
+    record = None if challenge else job.begin_record(paths)
     outcomes: list[Outcome] = []
     try:
         for outcome in job.run(paths):
             outcomes.append(outcome)
+            if record is not None:
+                record.add(outcome)
             on_scan(outcome, len(paths))
     finally:
-        if not challenge:
-            write_records(target, outcomes, job.about)
+        if record is not None:
+            record.end()
     return outcomes
 
 
@@ -131,24 +134,27 @@ class _Job:
         if twins := sorted({name for name in names if names.count(name) > 1}):
             fix = "Keep one of NAME.nii and NAME.nii.gz"
             raise UsageError(f"two scans would write the same outputs ({', '.join(twins)})", where=source, fix=fix)
-        make_writable(self.target)
-        if not self.challenge and not self.overwrite:
-            self._refuse_other_run()
+        check_writable(self.target)
+        remove_stale(self.target)
+        self.there = Outputs(self.target)
+        former = None if self.challenge else former_run(self.target)
+        if former is not None and not self.overwrite:
+            former.check_same(self.about, self.target)
+            self.there.former = former
 
-    def _refuse_other_run(self) -> None:
-        record = self.target / RUN_RECORD
-        if record.exists() and (before := json.loads(record.read_text(encoding="utf-8"))["about"]) != self.about:
-            changed = ", ".join(key for key in self.about if self.about[key] != before.get(key))
-            fix = "Name another folder, or give --overwrite"
-            raise UsageError(f"the output folder holds a run with other {changed}", where=self.target, fix=fix)
+    def begin_record(self, paths: list[Path]) -> RunRecord:
+        """The record of this run, on disk before any output is."""
+        pending = [self.there.pending(path) for path in paths]
+        record = RunRecord(self.target, self.about, {outcome.scan: outcome for outcome in pending})
+        record.begin(replace=self.overwrite)
+        return record
 
-    def outputs(self, name: str) -> dict[str, Path]:
+    def outputs(self, scan: Path) -> dict[str, Path]:
         """Where the outputs of a scan go, for what this run writes of them."""
-        paths = {"pixel": self.target / f"{name}.nii.gz", "sample": self.target / f"{name}.nii.gz.txt"}
-        return {kind: path for kind, path in paths.items() if self.mode in (kind, "both")}
+        return {kind: path for kind, path in self.there.of(scan).items() if self.mode in (kind, "both")}
 
     def run(self, paths: list[Path]) -> Iterator[Outcome]:
-        done = [] if self.overwrite or self.challenge else [path for path in paths if self._is_done(path)]
+        done = [path for path in paths if self.there.are_done(path, self.outputs(path))]
         yield from map(self._skipped, done)
         with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(1) as writer:
             writing: Future[Outcome] | None = None
@@ -161,9 +167,10 @@ class _Job:
                 yield writing.result()
 
     def _read(self, path: Path) -> _Scan:
+        made_from = Fingerprint.of(path) if path.is_file() and not self.challenge else None
         volume = load(path)
         data, placement = conform(volume, self.method.region, self.method.grid)
-        return _Scan(volume.header, volume.affine, placement, data)
+        return _Scan(volume.header, volume.affine, placement, data, made_from)
 
     def _start(self, path: Path, ready: Future[_Scan], writer: ThreadPoolExecutor) -> Future[Outcome]:
         """Score one scan and leave the writing to the writer."""
@@ -179,35 +186,48 @@ class _Job:
         return writer.submit(self._write, path, scan, score_map, score, begin)
 
     def _write(self, path: Path, scan: _Scan, score_map: np.ndarray, score: float, begin: float) -> Outcome:
-        name = scan_name(path)
-        paths = self.outputs(name)
-        if "pixel" in paths:
-            save_map(score_map, scan.header, scan.affine, paths["pixel"])
-        if "sample" in paths:
-            save_score(score, paths["sample"])
-        return Outcome(name, "done", round(score, 6), round(time.monotonic() - begin, 2))
+        paths = self.outputs(path)
+        try:
+            if "pixel" in paths:
+                save_map(score_map, scan.header, scan.affine, paths["pixel"])
+            if "sample" in paths:
+                save_score(score, paths["sample"])
+        except Exception as error:
+            if _concerns_all(error):
+                raise
+            return self._failed(path, error)
+        if not self.challenge:
+            self.there.remove_stale(path, paths)
+        name, seconds = printable(scan_name(path)), round(time.monotonic() - begin, 2)
+        return Outcome(name, "done", round(score, 6), seconds, made_from=scan.made_from)
 
     def _failed(self, path: Path, error: Exception) -> Outcome:
-        name = scan_name(path)
         if not isinstance(error, MoodError):
             log.error("%s: unexpected error", path, exc_info=error)
         message = str(error) or repr(error)
         if self.challenge:
-            paths = self.outputs(name)
+            message += self._fall_back(path)
+        made_from = self.there.made_from(path)
+        return Outcome(printable(scan_name(path)), "failed", message=message, made_from=made_from)
+
+    def _fall_back(self, path: Path) -> str:
+        paths = self.outputs(path)
+        try:
             if "pixel" in paths:
                 save_fallback_map(path, self.method.region, paths["pixel"])
             if "sample" in paths:
                 save_score(FALLBACK_SCORE, paths["sample"])
-            message += " A fallback prediction was written."
-        return Outcome(name, "failed", message=message)
-
-    def _is_done(self, path: Path) -> bool:
-        return all(output.exists() for output in self.outputs(scan_name(path)).values())
+        except Exception as error:
+            if _concerns_all(error):
+                raise
+            return f" No fallback prediction could be written: {error}"
+        return " A fallback prediction was written."
 
     def _skipped(self, path: Path) -> Outcome:
-        score = self.outputs(scan_name(path)).get("sample")
-        value = float(score.read_text(encoding="ascii")) if score else None
-        return Outcome(scan_name(path), "skipped", value, message="its outputs were there already")
+        score = self.outputs(path).get("sample")
+        value = read_score(score) if score else None
+        message, made_from = "its outputs were there already", self.there.made_from(path)
+        return Outcome(printable(scan_name(path)), "skipped", value, message=message, made_from=made_from)
 
 
 def read_ahead(
@@ -217,31 +237,17 @@ def read_ahead(
     ahead: Future[_Scan] | None = None
     for path, following in zip(paths, [*paths, None][1:], strict=True):
         scan = ahead or reader.submit(read, path)
-        small = following is not None and following.stat().st_size <= LARGEST_READ_AHEAD
-        ahead = reader.submit(read, following) if following is not None and small else None
+        ahead = reader.submit(read, following) if following is not None and _is_small(following) else None
         yield path, scan
 
 
-def make_writable(folder: Path) -> None:
-    """Create an output folder; `OutputError` when it cannot be written to."""
-    probe = folder / ".writable"
+def _is_small(path: Path) -> bool:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        what = f"the output folder cannot be written ({error.strerror or error})"
-        raise OutputError(what, where=folder, fix="Check its permissions, or name another one") from error
+        return path.stat().st_size <= LARGEST_READ_AHEAD
+    except OSError:  # reading it will tell why
+        return False
 
 
-def save_fallback_map(scan: Path, region: Region, path: Path) -> None:
-    """A map of zeros for a scan that could not be scored: of its shape where the header tells, else the region's."""
-    header, affine = nib.Nifti1Header(), np.diag([*region.grid.spacing_mm, 1.0])
-    header.set_data_shape(region.grid.shape)
-    try:
-        image = nib.load(scan)
-        if isinstance(image, nib.Nifti1Image) and 0 < np.prod(image.shape, dtype=float) <= LARGEST_FALLBACK:
-            header, affine = image.header, image.affine
-    except Exception as error:
-        log.warning("%s: its shape is unknown (%s); the map has the region's", scan, error)
-    save_map(np.zeros(header.get_data_shape(), np.float32), header, affine, path)
+def _concerns_all(error: Exception) -> bool:
+    """Whether no other scan's outputs can be written either."""
+    return isinstance(error, OutputError) and getattr(error.__cause__, "errno", None) != errno.ENAMETOOLONG

@@ -1,20 +1,58 @@
-"""What a run leaves beside its outputs: a table of scores, a log, and a record of how they came about."""
+"""What a run leaves beside its outputs: a table of scores and a record of how they came about; what is done already."""
 
 from __future__ import annotations
 
 import csv
+import hashlib
+import io
 import json
+import os
 import platform
 import time
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Collection
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, fields
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from mood import runtime
+from mood.atomic import claim, write_text
+from mood.errors import OutputError, UsageError
+from mood.volume import is_whole_map, read_score, scan_name
 
 RUN_RECORD, SCORE_TABLE = "run.json", "scores.csv"
+SECONDS_BETWEEN_RECORDS = 5.0
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """What an input file was when it was read."""
+
+    size: int  # bytes
+    modified_ns: int
+    sha256: str | None = None
+
+    @classmethod
+    def of(cls, path: Path, *, with_hash: bool = True) -> Self:
+        """That of a file; `OSError` when it cannot be read."""
+        status = path.stat()
+        return cls(status.st_size, status.st_mtime_ns, _sha256(path) if with_hash else None)
+
+    def fits(self, path: Path) -> bool:
+        """Whether a file is still the same; its content is looked at only where it has another date."""
+        try:
+            now = Fingerprint.of(path, with_hash=False)
+            if now.size != self.size:
+                return False
+            return now.modified_ns == self.modified_ns or (self.sha256 is not None and _sha256(path) == self.sha256)
+        except OSError:
+            return False
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @dataclass
@@ -22,21 +60,169 @@ class Outcome:
     """What became of one scan."""
 
     scan: str
-    status: str  # done, skipped (its outputs were there) or failed
+    status: str  # done, skipped (its outputs were there), failed, or pending in a run that goes on or was cut short
     sample_score: float | None = None
     seconds: float = 0.0
     message: str = ""
+    made_from: Fingerprint | None = None  # what the outputs that are there, if any, were made from
 
 
-def write_records(folder: Path, outcomes: list[Outcome], about: dict[str, Any]) -> None:
-    """Write `scores.csv`, a row a scan, and `run.json`: `about`, versions, device and the same rows."""
-    rows = [asdict(outcome) for outcome in sorted(outcomes, key=lambda outcome: outcome.scan)]
-    with (folder / SCORE_TABLE).open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, [field.name for field in fields(Outcome)])
+TABLE_COLUMNS = [column.name for column in fields(Outcome) if column.name != "made_from"]
+
+
+@dataclass
+class RunRecord:
+    """The records of a run over a folder, on disk from before its first output until after its last.
+
+    Attributes
+    ----------
+    outcomes : dict of str to Outcome
+        By the names of the scans, each pending until it is known.
+    """
+
+    folder: Path
+    about: dict[str, Any]
+    outcomes: dict[str, Outcome]
+    started: str = field(default_factory=lambda: _now())
+    environment: dict[str, Any] = field(default_factory=lambda: _environment())
+    saved: float = 0.0
+
+    def begin(self, *, replace: bool) -> None:
+        """Write the first record; `UsageError` when a run with other weights was faster, unless it is replaced."""
+        if replace:
+            self._write(finished=None)
+        elif not claim(self.folder / RUN_RECORD, self._text(finished=None)):
+            former = former_run(self.folder)
+            if former is not None:
+                former.check_same(self.about, self.folder)
+            self._write(finished=None)
+        self.saved = time.monotonic()
+
+    def add(self, outcome: Outcome) -> None:
+        """Note what became of a scan, on disk if that was not done for a while."""
+        self.outcomes[outcome.scan] = outcome
+        if time.monotonic() - self.saved > SECONDS_BETWEEN_RECORDS:
+            self._write(finished=None)
+            self.saved = time.monotonic()
+
+    def end(self) -> None:
+        """Write the last record and the table of scores."""
+        self._write(finished=_now())
+        rows = [outcome for outcome in self._sorted() if outcome.status != "pending"]
+        text = io.StringIO()
+        writer = csv.DictWriter(text, TABLE_COLUMNS, extrasaction="ignore")
         writer.writeheader()
-        writer.writerows(rows)
-    record = {"about": about, **_environment(), "scans": rows}
-    (folder / RUN_RECORD).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+        writer.writerows(asdict(row) for row in rows)
+        write_text(self.folder / SCORE_TABLE, text.getvalue())
+
+    def _write(self, finished: str | None) -> None:
+        write_text(self.folder / RUN_RECORD, self._text(finished))
+
+    def _text(self, finished: str | None) -> str:
+        rows = [asdict(outcome) for outcome in self._sorted()]
+        times = {"started": self.started, "finished": finished}
+        return json.dumps({"about": self.about, **self.environment, **times, "scans": rows}, indent=1) + "\n"
+
+    def _sorted(self) -> list[Outcome]:
+        return [self.outcomes[name] for name in sorted(self.outcomes)]
+
+
+@dataclass(frozen=True)
+class FormerRun:
+    """What the record of an earlier run says."""
+
+    about: dict[str, Any]
+    made_from: dict[str, Fingerprint]  # by the names of the scans
+
+    def check_same(self, about: dict[str, Any], folder: Path) -> None:
+        """`UsageError` when that run was about something else."""
+        about = json.loads(json.dumps(about))  # as it comes back from a file
+        if self.about != about:
+            changed = ", ".join(sorted(key for key in about if about[key] != self.about.get(key))) or "facts"
+            fix = "Name another folder, or give --overwrite"
+            raise UsageError(f"the output folder holds a run with other {changed}", where=folder, fix=fix)
+
+
+def former_run(folder: Path) -> FormerRun | None:
+    """The run that left its record in a folder; None when there is no record, or it is damaged and means nothing.
+
+    Raises
+    ------
+    UsageError
+        When the file of that name is something else, which a run would overwrite.
+    OutputError
+        When it cannot be read.
+    """
+    path = folder / RUN_RECORD
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return None
+    except OSError as error:
+        fix = "Remove what has that name, or name another folder"
+        raise OutputError(f"the run record cannot be read ({error.strerror})", where=path, fix=fix) from error
+    try:
+        rows = {row["scan"]: row.get("made_from") for row in record["scans"]}
+        return FormerRun(dict(record["about"]), {name: Fingerprint(**row) for name, row in rows.items() if row})
+    except (KeyError, TypeError, ValueError, AttributeError):
+        fix = "Name another folder, or move the file away"
+        raise UsageError("the file is no record of a prediction", where=path, fix=fix) from None
+
+
+@dataclass
+class Outputs:
+    """The outputs of scans in a folder: where they are, and whether they are whole and made from the scans of now.
+
+    Attributes
+    ----------
+    former : FormerRun or None
+        The run they come from, where it counts.
+    """
+
+    folder: Path
+    former: FormerRun | None = None
+    _known: dict[Path, Fingerprint | None] = field(default_factory=dict)
+
+    def of(self, scan: Path) -> dict[str, Path]:
+        """Where the map (pixel) and the sample score of a scan go."""
+        name = scan_name(scan)
+        return {"pixel": self.folder / f"{name}.nii.gz", "sample": self.folder / f"{name}.nii.gz.txt"}
+
+    def made_from(self, scan: Path) -> Fingerprint | None:
+        """What a scan's outputs are made from, if that is on record and is the scan of now."""
+        if scan not in self._known:
+            kept = self.former.made_from.get(printable(scan_name(scan))) if self.former else None
+            self._known[scan] = kept if kept is not None and kept.fits(scan) else None
+        return self._known[scan]
+
+    def pending(self, scan: Path) -> Outcome:
+        """A scan that is to be done: what its outputs are from if there are any, else what they will be from."""
+        made_from = self.made_from(scan)
+        if not any(path.exists() for path in self.of(scan).values()):
+            with suppress(OSError):
+                made_from = Fingerprint.of(scan, with_hash=False)
+        return Outcome(printable(scan_name(scan)), "pending", made_from=made_from)
+
+    def are_done(self, scan: Path, kinds: Collection[str]) -> bool:
+        """Whether outputs are there, whole, and made from the scan of now."""
+        paths = self.of(scan)
+        whole = {"pixel": is_whole_map, "sample": lambda path: read_score(path) is not None}
+        return self.made_from(scan) is not None and all(whole[kind](paths[kind]) for kind in kinds)
+
+    def remove_stale(self, scan: Path, kinds: Collection[str]) -> None:
+        """Remove outputs of other kinds than `kinds` that nothing shows to be made from the scan of now."""
+        for kind, path in self.of(scan).items():
+            if kind not in kinds and self.made_from(scan) is None:
+                path.unlink(missing_ok=True)
+
+
+def printable(name: str) -> str:
+    """A file name as text that every encoding can hold: bytes that are not UTF-8 are escaped."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
+def _now() -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S%z")
 
 
 def _environment() -> dict[str, Any]:
@@ -44,15 +230,4 @@ def _environment() -> dict[str, Any]:
     return {
         "versions": {"python": platform.python_version()} | {name: version(name) for name in packages},
         "device": runtime.device(),
-        "finished": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
     }
-
-
-def append_row(path: Path, columns: Sequence[str], row: Sequence[Any]) -> None:
-    """Add a row of numbers to a CSV file, which starts with `columns`."""
-    new = not path.exists()
-    with path.open("a", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        if new:
-            writer.writerow(columns)
-        writer.writerow([f"{value:.6g}" for value in row])

@@ -18,6 +18,7 @@ import nibabel as nib
 import numpy as np
 from numpy.random import Generator
 
+from mood.atomic import replacing, write_text
 from mood.errors import OutputError, UsageError
 from mood.intensities import to_unit_range
 from mood.regions import Grid, Region
@@ -128,7 +129,7 @@ def write_sample(scan: np.ndarray, label: np.ndarray, volume: Volume, name: str,
         _make_folder(file.parent)
     save_map(scan, volume.header, volume.affine, path)
     _save_label(label, volume, pixel)
-    sample.with_name(f"{sample.name}.txt").write_text(f"{int(label.any())}\n", encoding="ascii")
+    write_text(sample.with_name(f"{sample.name}.txt"), f"{int(label.any())}\n")
     return path
 
 
@@ -174,7 +175,8 @@ def _save_label(label: np.ndarray, volume: Volume, path: Path) -> None:
     kind = nib.Nifti2Image if isinstance(header, nib.Nifti2Header) else nib.Nifti1Image
     image = kind(label.reshape(header.get_data_shape(), order="F"), volume.affine, header)
     image.header.set_slope_inter(1.0, 0.0)
-    image.to_filename(path)
+    with replacing(path) as temporary:
+        image.to_filename(temporary)
 
 
 def _make_folder(folder: Path) -> None:

@@ -6,6 +6,9 @@ scan's own header; only what describes the values changes.
 
 from __future__ import annotations
 
+import logging
+import math
+import os
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,12 +19,17 @@ import nibabel as nib
 import numpy as np
 
 from mood import compression
-from mood.errors import NoInputError, OutputError, ScanError
+from mood.atomic import replacing
+from mood.errors import NoInputError, ScanError
+from mood.regions import Region
+
+log = logging.getLogger(__name__)
 
 SUFFIXES = (".nii.gz", ".nii")
 # A power of two keeps 0 and 1 exact; a step of 3e-5 is finer than float16 above 0.03.
 MAP_STEP = 2.0**-15
 SLICES_AT_ONCE = 16  # of a map that is written; as many float32 as one line of the processor's cache holds
+LARGEST_FALLBACK = 1024**3  # voxels; a damaged header can claim anything
 RE_EXPORT = "Export or copy the scan again"
 
 
@@ -187,7 +195,7 @@ def save_map(score_map: np.ndarray, header: nib.Nifti1Header, affine: np.ndarray
     image = kind(np.broadcast_to(np.uint16(0), header.get_data_shape()), affine, header)
     image.header.set_slope_inter(MAP_STEP, 0.0)
     image.update_header()
-    with _replacing(path) as temporary, compression.writer(temporary) as file:
+    with replacing(path) as temporary, compression.writer(temporary) as file:
         image.header.write_to(file)
         file.write(bytes(int(image.header["vox_offset"]) - file.tell()))
         for piece in _stored_slices(score_map, image.get_data_dtype()):
@@ -202,29 +210,41 @@ def _stored_slices(score_map: np.ndarray, dtype: np.dtype) -> Iterator[bytes]:
         yield np.rint(steps, out=steps).astype(dtype).tobytes(order="F")
 
 
+def save_fallback_map(scan: Path, region: Region, path: Path) -> None:
+    """A map of zeros for a scan that could not be scored: of its shape where the header tells, else the region's."""
+    header, affine = nib.Nifti1Header(), np.diag([*region.grid.spacing_mm, 1.0])
+    header.set_data_shape(region.grid.shape)
+    try:
+        image = nib.load(scan)
+        if isinstance(image, nib.Nifti1Image) and 0 < np.prod(image.shape, dtype=float) <= LARGEST_FALLBACK:
+            header, affine = image.header, image.affine
+    except Exception as error:
+        log.warning("%s: its shape is unknown (%s); the map has the region's", scan, error)
+    save_map(np.zeros(header.get_data_shape(), np.float32), header, affine, path)
+
+
 def save_score(score: float, path: Path) -> None:
     """Write one sample score in [0, 1] as the first line of a text file, all or nothing."""
-    with _replacing(path) as temporary:
+    with replacing(path) as temporary:
         temporary.write_text(f"{min(max(float(score), 0.0), 1.0):.6f}\n", encoding="ascii")
 
 
-class _replacing:
-    """A temporary path in the folder of `path` that becomes `path` when the block succeeds."""
+def is_whole_map(path: Path) -> bool:
+    """Whether a compressed map is there and not cut short, told by its header and its last four bytes alone."""
+    try:
+        image: Any = nib.load(path)
+        expected = image.dataobj.offset + math.prod(image.shape) * image.dataobj.dtype.itemsize
+        with path.open("rb") as file:
+            file.seek(-4, os.SEEK_END)
+            return int.from_bytes(file.read(4), "little") == expected % 2**32  # how gzip keeps the length
+    except Exception:  # nibabel raises whatever a damaged header leads it to
+        return False
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.temporary = path.with_name(f".partial.{path.name}")
 
-    def __enter__(self) -> Path:
-        return self.temporary
-
-    def __exit__(self, kind: type | None, error: BaseException | None, trace: object) -> None:
-        try:
-            if error is None:
-                self.temporary.replace(self.path)
-        except OSError as failure:
-            error = failure
-        self.temporary.unlink(missing_ok=True)
-        if isinstance(error, OSError):
-            what = f"the output cannot be written ({error.strerror or error})"
-            raise OutputError(what, where=self.path, fix="Check free space and permissions") from error
+def read_score(path: Path) -> float | None:
+    """The sample score in a file that `save_score` wrote; None when there is none or it is damaged."""
+    try:
+        score = float(path.read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        return None
+    return score if 0 <= score <= 1 else None

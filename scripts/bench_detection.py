@@ -27,6 +27,7 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
+from mood.atomic import write_text
 from mood.benchmark import tables
 from mood.benchmark.baselines import ENGINES, methods_with_weights, on_engines, trained_baseline
 from mood.benchmark.cases import LESION, lesion_case, planted_cases
@@ -196,7 +197,7 @@ def main() -> None:
         record(REGIONS[name], found[name][DECIDES[name]])
     if asked.json:
         asked.json.parent.mkdir(parents=True, exist_ok=True)
-        asked.json.write_text(json.dumps(tables.to_json(found, about, last), indent=1) + "\n", encoding="utf-8")
+        write_text(asked.json, json.dumps(tables.to_json(found, about, last), indent=1) + "\n")
     print(json.dumps(last | {"seconds": about["seconds"]}), flush=True)
 
 

@@ -120,10 +120,11 @@ def test_what_is_there_is_not_done_again(folder, tmp_path, method):
     predict_folder(folder, out, method)
     first = (out / "a.nii.gz").read_bytes()
     (out / "b.nii.gz").unlink()
-    (out / ".partial.b.nii.gz").write_bytes(b"half")
+    (out / ".partial.killed").mkdir()
+    (out / ".partial.killed" / "b.nii.gz").write_bytes(b"half")
     statuses = {o.scan: o.status for o in predict_folder(folder, out, method)}
     assert statuses == {"a": "skipped", "b": "done", "c": "skipped"}
-    assert not (out / ".partial.b.nii.gz").exists()
+    assert not list(out.glob(".partial*"))
     assert {o.status for o in predict_folder(folder, out, method)} == {"skipped"}
     assert {o.status for o in predict_folder(folder, out, method, overwrite=True)} == {"done"}
     assert (out / "a.nii.gz").read_bytes() == first

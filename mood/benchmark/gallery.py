@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
+from mood.atomic import replacing
+
 
 def save_maps(rows: dict[str, dict[str, np.ndarray]], path: Path) -> None:
     """Slices with the maps of several methods beside them, as a PNG.
@@ -33,4 +35,5 @@ def save_maps(rows: dict[str, dict[str, np.ndarray]], path: Path) -> None:
             each.set_title("" if number else name, fontsize=9)
         axes[0].set_ylabel(title, fontsize=8)
     path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=100)
+    with replacing(path) as temporary:
+        figure.savefig(temporary, dpi=100)

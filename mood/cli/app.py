@@ -53,9 +53,10 @@ def predict(
     """Score scans: a map NAME.nii.gz and a score NAME.nii.gz.txt each, higher = more abnormal."""
     from mood import methods
     from mood import predict as prediction
+    from mood.atomic import check_writable
     from mood.weights import store as weights_store
 
-    prediction.make_writable(target)
+    check_writable(target)
     where = get_region(region).name
     method = methods.known(method or weights_store.default_method(where, weights))
     found = weights_store.find_weights(method, where, weights, methods.MEMBERS.get(method, ()))

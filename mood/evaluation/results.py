@@ -11,7 +11,7 @@ from typing import Any
 from rich import box
 from rich.table import Table
 
-from mood.errors import OutputError
+from mood.atomic import write_text
 from mood.evaluation.objects import ObjectCounts
 
 UNDEFINED = "–"
@@ -147,13 +147,7 @@ def save_evaluations(evaluations: dict[str, Evaluation], path: Path) -> None:
         When the file cannot be written.
     """
     content = {method: evaluation.to_dict() for method, evaluation in evaluations.items()}
-    temporary = path.with_name(f".{path.name}.partial")
-    try:
-        temporary.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
-        temporary.replace(path)
-    except OSError as error:
-        fix = "Check free space and permissions"
-        raise OutputError(f"the result cannot be written ({error.strerror})", where=path, fix=fix) from error
+    write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
 
 
 def without_nan(content: Any) -> Any:

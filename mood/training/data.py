@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import itertools
 import logging
-from collections.abc import Sequence
+import zipfile
+import zlib
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,13 +14,14 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 
+from mood.atomic import check_writable, remove_stale, replacing
 from mood.calibration import Calibration, calibrate
 from mood.conform import Placement, conform
-from mood.errors import NoInputError, ScanError, UsageError
+from mood.errors import LOWER_RATE, NoInputError, ScanError, TrainingError, UsageError
 from mood.evaluation import metrics
 from mood.intensities import to_unit_range
 from mood.methods import Method
-from mood.native import StoredScans, native_scan
+from mood.native import NativeScan, StoredScans, native_scan
 from mood.synthesis.outliers import ALL_KINDS, draw_outlier, plant_outlier
 from mood.volume import Volume, find_scans, load, scan_name
 
@@ -33,19 +36,19 @@ def prepared_scans(source: Path, cache: Path, method: Method, fewest: int = 2) -
     As float16: arrays on the method's grid (.npy), or native scans (.npz). Scans that cannot be read are
     reported and left out; `NoInputError` when fewer than `fewest` remain.
     """
-    cache.mkdir(parents=True, exist_ok=True)
+    check_writable(cache)
+    remove_stale(cache)
     suffix = ".npz" if method.trains_on_native else ".npy"
     done = []
     for path in find_scans(source):
         kept = cache / f"{scan_name(path)}{suffix}"
-        if not kept.exists():
+        if not _is_whole(kept):
             try:
-                temporary = kept.with_name(f"{scan_name(path)}.tmp{suffix}")
-                _prepare(load(path), method, temporary)
+                with replacing(kept) as temporary:
+                    _prepare(load(path), method, temporary)
             except ScanError as error:
                 log.warning("left out: %s", error)
                 continue
-            temporary.rename(kept)
         done.append(kept)
     if len(done) < fewest:
         fix = f"Give at least {fewest} readable scan(s)"
@@ -59,6 +62,25 @@ def _prepare(volume: Volume, method: Method, target: Path) -> None:
     else:
         data, _ = conform(volume, method.region, method.grid)
         np.save(target, np.ascontiguousarray(data, dtype=np.float16))
+
+
+def _is_whole(prepared: Path) -> bool:
+    """Whether a prepared scan is there and can be read; one that is damaged is said."""
+    if not prepared.exists():
+        return False
+    try:
+        data = NativeScan.load(prepared).data if prepared.suffix == ".npz" else np.load(prepared)
+        return bool(np.isfinite(data).all())
+    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+        log.warning("%s is damaged (%s) and is made again", prepared, error)
+        return False
+
+
+def discard_prepared(cache: Path, keep: Collection[str]) -> None:
+    """Remove prepared scans, but those of the names in `keep`."""
+    for path in cache.glob("*.np[yz]"):
+        if path.stem not in keep:
+            path.unlink()
 
 
 def stored_scans(prepared: list[Path], method: Method) -> Sequence[Any]:
@@ -117,11 +139,16 @@ def _planted(volume: Volume, kind: str, method: Method, rng: np.random.Generator
 
 
 def selection_ap(method: Method, cases: list[SelectionCase]) -> float:
-    """Pooled pixel average precision; 0 when there are no cases."""
-    counts = [
-        metrics.count_values(case.placement.restore(method.score_volume(case.scan)), case.label) for case in cases
-    ]
+    """Pooled pixel average precision; 0 when there are no cases. `TrainingError` when a map is not finite."""
+    counts = [metrics.count_values(case.placement.restore(_finite_map(method, case)), case.label) for case in cases]
     return float(metrics.average_precision(sum(counts[1:], counts[0]))) if counts else 0.0
+
+
+def _finite_map(method: Method, case: SelectionCase) -> np.ndarray:
+    score_map = method.score_volume(case.scan)
+    if not np.isfinite(score_map).all():
+        raise TrainingError("training diverged: maps of held-out scans are not finite", fix=LOWER_RATE)
+    return score_map
 
 
 def measure_calibration(method: Method, healthy: list[Path]) -> Calibration:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from mood.atomic import check_writable, private_folder
 from mood.errors import NoInputError, UsageError
 from mood.methods import load_method
 from mood.methods.mix.method import Mix
@@ -17,7 +18,7 @@ from mood.methods.mix.training_images import LOOKS
 from mood.networks.unet import copy_member
 from mood.training.data import measure_calibration, selection_ap, selection_cases
 from mood.volume import find_scans, scan_name
-from mood.weights.store import WeightsFolder, write_folder
+from mood.weights.store import ARRAYS, WeightsFolder, write_folder
 
 APART = ("looks", "members", "momentum", "learning_rate", "decay_steps", "batch_size")  # settings that may differ
 
@@ -50,16 +51,15 @@ def join(folders: Sequence[WeightsFolder], source: Path, target: Path) -> float:
     _check_alike(folders)
     joined = joined_method(methods)
     held_out = _held_out(folders[0], source)
-    target.mkdir(parents=True, exist_ok=True)
-    arrays = target / "joined.weights.h5"
-    joined.save_weights(arrays)
+    check_writable(target)
     ap = selection_ap(joined, selection_cases(held_out, joined, folders[0].config["training"]["seed"]))
     config: dict[str, Any] = {"method": joined.name, "region": joined.region.name}
     config |= {"settings": joined.settings.to_dict(), "training": _training(folders, ap)}
     if held_out:
         config["calibration"] = measure_calibration(joined, held_out).to_dict()
-    write_folder(target, arrays, config)
-    arrays.unlink()
+    with private_folder(target) as folder:
+        joined.save_weights(folder / ARRAYS)
+        write_folder(target, folder / ARRAYS, config)
     return ap
 
 

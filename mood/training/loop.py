@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import dataclasses
-import json
+import io
 import logging
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,15 +15,17 @@ from typing import Any
 
 import numpy as np
 
+from mood.atomic import append_row, write_text
+from mood.errors import LOWER_RATE, TrainingError
 from mood.methods import Method
-from mood.run_record import append_row
-from mood.training.data import SelectionCase, selection_ap
+from mood.training import checkpoints
+from mood.training.data import SelectionCase, selection_ap, stored_scans
 
 log = logging.getLogger(__name__)
 
 LOG_COLUMNS = ("step", "epoch", "seconds", "loss", "selection_ap")
 CHECKED = "checked"  # among the losses of a step that asks for a check
-STATE, STATE_ARRAYS, BEST_ARRAYS = "state.json", "state.weights.h5", "best.weights.h5"
+STATE, BEST, LOG = "state.weights.h5", "best.weights.h5", "log.csv"
 SECONDS_BETWEEN_STATES = 240
 
 
@@ -38,7 +42,7 @@ class Schedule:
 
 @dataclass
 class Progress:
-    """Where a run stands; written to state.json."""
+    """Where a run stands; kept with its state."""
 
     epoch: int = 0  # the next to start
     step: int = 0
@@ -60,6 +64,8 @@ class Run:
     schedule : Schedule
     cases : list of SelectionCase
         What a checkpoint is chosen by.
+    training, held_out : lists of pathlib.Path
+        Prepared scans to train on, and scans that were kept apart.
     on_step : callable
         Called after each step with the progress and the loss.
     """
@@ -69,19 +75,21 @@ class Run:
     schedule: Schedule
     cases: list[SelectionCase]
     on_step: Callable[[Progress, float], None] = lambda progress, loss: None
+    training: list[Path] = dataclasses.field(default_factory=list)
+    held_out: list[Path] = dataclasses.field(default_factory=list)
     progress: Progress = dataclasses.field(default_factory=Progress)
 
-    def go(self, scans: Sequence[Any]) -> None:
+    def go(self) -> None:
         """Train to the end of the schedule or the method's own, or from where an interrupted run stopped."""
         self.progress = self._resume()
         self.losses: list[float] = []
         self.clock = self.saved = time.monotonic()
         try:
-            self._epochs(scans)
+            self._epochs(stored_scans(self.training, self.method))
         except KeyboardInterrupt:
             self._save_state()
             raise
-        if self.losses or not (self.target / BEST_ARRAYS).exists():
+        if self.losses or checkpoints.newest(self.target / BEST) is None:
             self._check()
         self._save_state()
 
@@ -100,6 +108,9 @@ class Run:
     def _after_step(self, losses: dict[str, float]) -> None:
         self.progress.step += 1
         self.losses.append(losses["loss"])
+        if not math.isfinite(losses["loss"]):
+            what = f"training diverged: the loss of step {self.progress.step} is {losses['loss']}"
+            raise TrainingError(what, where=self.target, fix=LOWER_RATE)
         self.on_step(self.progress, losses["loss"])
         if CHECKED in losses:
             self.method.draw_check(self.target / f"check-{self.progress.step:07d}.png")
@@ -114,11 +125,12 @@ class Run:
         best, settled = self.progress, self.method.settled
         if (settled, ap) >= (best.best_settled, best.best_ap):
             best.best_ap, best.best_step, best.best_settled = ap, best.step, settled
-            self.method.save_weights(self.target / BEST_ARRAYS)
+            facts = {"best_ap": ap, "best_step": best.step, "best_settled": settled}
+            checkpoints.save(self.target / BEST, self.method.save_weights, facts)
         self._tick()
         at = self.progress
         row = (at.step, at.epoch, at.seconds, np.mean(self.losses or [np.nan]), ap)
-        append_row(self.target / "log.csv", LOG_COLUMNS, row)
+        append_row(self.target / LOG, LOG_COLUMNS, row)
         log.info("step %d: loss %.4f, AP on held-out synthetic outliers %.4f", row[0], row[3], ap)
         self.losses = []
 
@@ -129,15 +141,30 @@ class Run:
     def _save_state(self) -> None:
         """Keep everything to go on from; an epoch cut short counts as done."""
         self._tick()
-        self.method.save_state(self.target / STATE_ARRAYS)
-        (self.target / STATE).write_text(json.dumps(dataclasses.asdict(self.progress)), encoding="utf-8")
+        checkpoints.save(self.target / STATE, self.method.save_state, dataclasses.asdict(self.progress))
         self.saved = time.monotonic()
 
     def _resume(self) -> Progress:
-        path = self.target / STATE
-        if not path.exists():
-            return Progress()
-        progress = Progress(**json.loads(path.read_text(encoding="utf-8")))
-        self.method.load_state(self.target / STATE_ARRAYS)
-        log.info("going on from step %d", progress.step)
-        return progress
+        """Go on from the newest state that is whole, or from the start; the best weights so far count in any case."""
+        state = checkpoints.newest(self.target / STATE)
+        progress = Progress()
+        if state is not None:
+            self.method.load_state(state.path)
+            progress = Progress(**state.facts)
+            log.info("going on from step %d", progress.step)
+        elif (self.target / LOG).exists():
+            log.warning("%s holds no state to go on from; training begins anew", self.target)
+        best = checkpoints.newest(self.target / BEST)
+        facts = best.facts if best is not None else {"best_ap": -1.0, "best_step": 0, "best_settled": False}
+        self._forget_rows_after(progress.step)
+        return dataclasses.replace(progress, **facts)
+
+    def _forget_rows_after(self, step: int) -> None:
+        """Leave out of the log what is done again now."""
+        path = self.target / LOG
+        if path.exists():
+            rows = list(csv.reader(io.StringIO(path.read_text(encoding="utf-8", errors="replace"))))
+            whole = [row for row in rows[1:] if len(row) == len(LOG_COLUMNS) and row[0].isdigit()]
+            text = io.StringIO()
+            csv.writer(text).writerows([LOG_COLUMNS, *(row for row in whole if int(row[0]) <= step)])
+            write_text(path, text.getvalue())

@@ -10,26 +10,34 @@ stopped when the same command is given again. A seed and one uninterrupted run g
 
 from __future__ import annotations
 
-import json
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from mood import runtime
+from mood.atomic import check_writable, locked, remove_stale
 from mood.errors import TrainingError, UsageError
 from mood.methods import Method, load_arrays, method_type
 from mood.regions import Region
+from mood.training import checkpoints
 from mood.training.data import (
+    discard_prepared,
     hold_out,
     measure_calibration,
     prepared_scans,
     selection_cases,
-    stored_scans,
     unlabelled_scans,
 )
-from mood.training.loop import BEST_ARRAYS, Progress, Run, Schedule
+from mood.training.loop import BEST, STATE, Progress, Run, Schedule
+from mood.training.record import TrainingRecord
 from mood.volume import find_scans, scan_name
 from mood.weights.store import find_weights, read_folder, write_folder
+
+log = logging.getLogger(__name__)
+
+LOCK = "training.lock"
+HEALTHY, UNLABELLED = "scans", "unlabelled"  # uses of scans, and the folders of what is prepared of them
 
 
 def train(
@@ -72,8 +80,10 @@ def train(
     NoInputError
         When fewer than two scans are left to train on.
     UsageError
-        When `target` holds a run with other settings, a setting is unknown, or the method has no use
-        for unlabelled scans.
+        When `target` holds a run with other settings or other scans, another process trains there, a setting is
+        unknown, or the method has no use for unlabelled scans.
+    OutputError
+        When `target` cannot be written to, or the disk is full; what was reached before is kept.
     TrainingError
         When the training diverges; the best checkpoint so far becomes the weights all the same.
     """
@@ -86,33 +96,64 @@ def train(
         found = find_weights(method.name, read_folder(start_from).region, start_from)
         load_arrays(method, found, fix="Train with the settings in their config.json")
         note = f"Started from weights with SHA-256 {found.config['sha256'][:12]}. {note}".strip()
-    target.mkdir(parents=True, exist_ok=True)
-    _same_run(target / "run.json", method, schedule)
-    if unlabelled is not None:
-        method.unlabelled = unlabelled_scans(unlabelled, target / "unlabelled", method)
-    prepared = prepared_scans(source, target / "scans", method)
-    sources = {scan_name(path): path for path in find_scans(source)}
-    kept_apart, training = hold_out(prepared, schedule.held_out)
-    held_out = [sources[path.stem] for path in kept_apart]
-    run = Run(method, target, schedule, selection_cases(held_out, method, schedule.seed), on_step)
-    try:
-        run.go(stored_scans(training, method))
-    except TrainingError:
-        if (target / BEST_ARRAYS).exists():
-            _write_weights(run, training, held_out, note)
-        raise
-    _write_weights(run, training, held_out, note)
+    check_writable(target)
+    with locked(target / LOCK):
+        remove_stale(target)
+        run = _prepared_run(source, target, method, schedule, unlabelled, on_step)
+        try:
+            run.go()
+        except TrainingError:
+            if checkpoints.newest(target / BEST) is not None:
+                _write_weights(run, note)
+            raise
+        _write_weights(run, note)
     return target
 
 
-def _write_weights(run: Run, training: list[Path], held_out: list[Path], note: str) -> None:
-    progress = run.progress
+def _prepared_run(
+    source: Path,
+    target: Path,
+    method: Method,
+    schedule: Schedule,
+    unlabelled: Path | None,
+    on_step: Callable[[Progress, float], None],
+) -> Run:
+    """The run of a folder with everything it needs on disk."""
+    scans = {HEALTHY: find_scans(source)} | ({UNLABELLED: find_scans(unlabelled)} if unlabelled is not None else {})
+    record = TrainingRecord(target, _about(method, schedule), scans)
+    _check_changes(record, source, target)
+    for use, paths in scans.items():
+        discard_prepared(target / use, [scan_name(path) for path in paths if record.is_known(use, path)])
+    record.write(with_hashes=False)
+    if unlabelled is not None:
+        method.unlabelled = unlabelled_scans(unlabelled, target / UNLABELLED, method)
+    prepared = prepared_scans(source, target / HEALTHY, method)
+    record.write(with_hashes=True)
+    sources = {scan_name(path): path for path in scans[HEALTHY]}
+    kept_apart, training = hold_out(prepared, schedule.held_out)
+    held_out = [sources[path.stem] for path in kept_apart]
+    cases = selection_cases(held_out, method, schedule.seed)
+    return Run(method, target, schedule, cases, on_step, training=training, held_out=held_out)
+
+
+def _check_changes(record: TrainingRecord, source: Path, target: Path) -> None:
+    """Say which scans are others than those a training was begun with; `UsageError` when it has got anywhere."""
+    changes = record.changes()
+    if changes and any(checkpoints.newest(target / name) is not None for name in (STATE, BEST)):
+        fix = "Restore them, or name another output folder"
+        raise UsageError(f"the scans have changed since this training began: {changes}", where=source, fix=fix)
+    if changes:
+        log.warning("%s: the scans have changed since they were prepared: %s", source, changes)
+
+
+def _write_weights(run: Run, note: str) -> None:
+    progress, held_out = run.progress, run.held_out
     facts = {
         "steps": progress.step,
         "epochs": progress.epoch,
         "chosen_step": progress.best_step,
         "selection_ap": round(progress.best_ap, 4),
-        "training_scans": len(training),
+        "training_scans": len(run.training),
         "held_out_scans": [scan_name(path) for path in held_out],
         "seed": run.schedule.seed,
         "minutes": round(progress.seconds / 60, 1),
@@ -121,10 +162,14 @@ def _write_weights(run: Run, training: list[Path], held_out: list[Path], note: s
     }
     about = {"method": run.method.name, "region": run.method.region.name, "settings": run.method.settings.to_dict()}
     config: dict[str, Any] = about | {"training": facts}
-    run.method.load_weights(run.target / BEST_ARRAYS)
+    best = checkpoints.newest(run.target / BEST)
+    if best is None:
+        fix = "Give the same command again"
+        raise TrainingError("the best weights are damaged", where=run.target / BEST, fix=fix)
+    run.method.load_weights(best.path)
     if held_out:
         config["calibration"] = measure_calibration(run.method, held_out).to_dict()
-    write_folder(run.target, run.target / BEST_ARRAYS, config)
+    write_folder(run.target, best.path, config)
 
 
 def new_method(name: str, region: Region, settings: dict[str, Any]) -> Method:
@@ -148,10 +193,7 @@ def _like(default: Any, name: str, value: Any) -> Any:
         raise UsageError(f"setting {name}: {error}", fix=f"Write it like {','.join(map(str, default))}") from None
 
 
-def _same_run(path: Path, method: Method, schedule: Schedule) -> None:
-    """Remember what this folder trains; refuse to go on with something else."""
+def _about(method: Method, schedule: Schedule) -> dict[str, Any]:
+    """What an interrupted run must be given again to go on."""
     about = {"method": method.name, "region": method.region.name, "settings": method.settings.to_dict()}
-    about = json.loads(json.dumps(about | {"seed": schedule.seed, "held_out": schedule.held_out}))
-    if path.exists() and json.loads(path.read_text(encoding="utf-8")) != about:
-        raise UsageError("the output folder holds a run with other settings", where=path, fix="Name another folder")
-    path.write_text(json.dumps(about, indent=1), encoding="utf-8")
+    return about | {"seed": schedule.seed, "held_out": schedule.held_out}

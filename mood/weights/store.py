@@ -21,7 +21,8 @@ from typing import Any
 import h5py
 import numpy as np
 
-from mood.errors import WeightsError
+from mood.atomic import remove_stale, replacing, write_text
+from mood.errors import LOWER_RATE, TrainingError, WeightsError
 from mood.weights.card import card_text
 
 PACKAGED = Path(__file__).parent
@@ -156,12 +157,18 @@ def packaged_weights() -> list[WeightsFolder]:
 def write_folder(folder: Path, full_arrays: Path, config: dict[str, Any]) -> None:
     """Write a weights folder from float32 arrays; `config` lacks the checksum only. The config comes last."""
     folder.mkdir(parents=True, exist_ok=True)
-    for stale in (folder / CONFIG, *folder.glob(GRAPH.format("*"))):
-        stale.unlink(missing_ok=True)
-    _halve_matrices(full_arrays, folder / ARRAYS)
-    (folder / CARD).write_text(card_text(config), encoding="utf-8")
-    config = config | {"sha256": checksum(folder / ARRAYS)}
-    (folder / CONFIG).write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
+    remove_stale(folder)
+    for outdated in (folder / CONFIG, *folder.glob(GRAPH.format("*"))):
+        outdated.unlink(missing_ok=True)
+    with replacing(folder / ARRAYS) as temporary:
+        _halve_matrices(full_arrays, temporary)
+    _describe(folder, config | {"sha256": checksum(folder / ARRAYS)})
+
+
+def _describe(folder: Path, config: dict[str, Any]) -> None:
+    """Write the card and the config that makes a weights folder of what is there."""
+    write_text(folder / CARD, card_text(config))
+    write_text(folder / CONFIG, json.dumps(config, indent=1) + "\n")
 
 
 def write_graphs(weights: WeightsFolder, graphs: dict[str, Any]) -> None:
@@ -171,16 +178,16 @@ def write_graphs(weights: WeightsFolder, graphs: dict[str, Any]) -> None:
     config = weights.config | {"int8": {}}
     for part, graph in graphs.items():
         files = [(weights.path / GRAPH.format(part)).with_suffix(suffix) for suffix in (".bin", ".xml")]
-        ov.save_model(graph, files[1], compress_to_fp16=False)
+        with replacing(files[0]) as arrays, replacing(files[1]) as topology:
+            ov.save_model(graph, topology, compress_to_fp16=False)
+            topology.with_suffix(".bin").replace(arrays)
         config["int8"][part] = {file.name: checksum(file) for file in files}
-    (weights.path / CONFIG).write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
+    write_text(weights.path / CONFIG, json.dumps(config, indent=1) + "\n")
 
 
 def record_scores(weights: WeightsFolder, scores: dict[str, float]) -> None:
     """Keep what a benchmark measured of these weights in their config and card; the arrays stay as they are."""
-    config = weights.config | {"bench": scores}
-    (weights.path / CARD).write_text(card_text(config), encoding="utf-8")
-    (weights.path / CONFIG).write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
+    _describe(weights.path, weights.config | {"bench": scores})
 
 
 def _verified(path: Path, digest: str) -> Path:
@@ -213,6 +220,16 @@ def _expect(found: WeightsFolder, method: str, region: str) -> WeightsFolder:
     return found
 
 
+def _stored(item: h5py.Dataset) -> np.ndarray:
+    narrow = item.dtype == np.float32 and item.ndim >= 2
+    with np.errstate(over="ignore"):  # becomes infinite, which is said
+        values = np.asarray(item[()], np.float16 if narrow else item.dtype)
+    if values.dtype.kind == "f" and not np.isfinite(values).all():
+        what = f"training diverged: the weights {item.name} are not finite, or too large for float16"
+        raise TrainingError(what, fix=LOWER_RATE)
+    return values
+
+
 def _halve_matrices(source: Path, target: Path) -> None:
     """Copy an HDF5 file with matrices and kernels as float16; vectors (biases, statistics) stay float32."""
     with h5py.File(source, "r") as full, h5py.File(target, "w") as half:
@@ -220,9 +237,8 @@ def _halve_matrices(source: Path, target: Path) -> None:
 
         def copy(name: str, item: h5py.Group | h5py.Dataset) -> None:
             if isinstance(item, h5py.Dataset):
-                narrow = item.dtype == np.float32 and item.ndim >= 2
                 options = {"compression": "gzip"} if item.compression else {}
-                copied = half.create_dataset(name, data=item[()], dtype=np.float16 if narrow else item.dtype, **options)
+                copied = half.create_dataset(name, data=_stored(item), **options)
             else:
                 copied = half.require_group(name)
             copied.attrs.update(item.attrs)

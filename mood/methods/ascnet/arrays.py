@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 from numpy.lib.format import open_memmap
 
+from mood.atomic import check_writable, remove_stale, replacing
 from mood.conform import conform
 from mood.errors import NoInputError, UsageError
 from mood.methods.ascnet.intruders import with_intruders
@@ -164,7 +165,8 @@ def pack(
     if side < SIDE_MULTIPLE or side % SIDE_MULTIPLE:
         fix = f"Choose a multiple of {SIDE_MULTIPLE}"
         raise UsageError(f"side {side} does not fit the network", fix=fix)
-    target.mkdir(parents=True, exist_ok=True)
+    check_writable(target)
+    remove_stale(target)
     grid = region.grid.coarsened(side)
     _write(target / REFERENCE, _slices(reference, region, grid), side, np.float32)
     (target / MASKS).unlink(missing_ok=True)
@@ -189,27 +191,28 @@ def _cut(slices: np.ndarray, side: int) -> np.ndarray:
 
 def _write(path: Path, pieces: Iterator[np.ndarray], side: int, dtype: type) -> None:
     """Write (n, side, side) pieces one after another as one (N, side, side, 1) array."""
-    raw, count = path.with_suffix(".partial"), 0
-    with raw.open("wb") as file:
-        for piece in pieces:
-            file.write(np.ascontiguousarray(piece, dtype=dtype).tobytes())
-            count += len(piece)
-    array = open_memmap(path, "w+", dtype, (count, side, side, 1))
-    if count:
-        source = np.memmap(raw, dtype, "r", shape=array.shape)
-        for batch in batches(np.arange(count), CHECKED_AT_ONCE):
-            array[batch[0] : batch[-1] + 1] = source[batch[0] : batch[-1] + 1]
-    array.flush()
-    raw.unlink()
+    with replacing(path) as temporary:
+        raw, count = temporary.with_suffix(".raw"), 0
+        with raw.open("wb") as file:
+            for piece in pieces:
+                file.write(np.ascontiguousarray(piece, dtype=dtype).tobytes())
+                count += len(piece)
+        array = open_memmap(temporary, "w+", dtype, (count, side, side, 1))
+        if count:
+            source = np.memmap(raw, dtype, "r", shape=array.shape)
+            for batch in batches(np.arange(count), CHECKED_AT_ONCE):
+                array[batch[0] : batch[-1] + 1] = source[batch[0] : batch[-1] + 1]
+        array.flush()
 
 
 def _plant(folder: Path, rng: np.random.Generator) -> None:
     reference = np.load(folder / REFERENCE, mmap_mode="r")
-    inputs = open_memmap(folder / INPUTS, "w+", np.float32, reference.shape)
-    masks = open_memmap(folder / MASKS, "w+", np.uint8, reference.shape)
-    for batch in batches(np.arange(len(reference)), CHECKED_AT_ONCE):
-        part = slice(batch[0], batch[-1] + 1)
-        planted, label = with_intruders(reference[part, ..., 0], rng)
-        inputs[part, ..., 0], masks[part, ..., 0] = planted, label
-    inputs.flush()
-    masks.flush()
+    with replacing(folder / INPUTS) as inputs_path, replacing(folder / MASKS) as masks_path:
+        inputs = open_memmap(inputs_path, "w+", np.float32, reference.shape)
+        masks = open_memmap(masks_path, "w+", np.uint8, reference.shape)
+        for batch in batches(np.arange(len(reference)), CHECKED_AT_ONCE):
+            part = slice(batch[0], batch[-1] + 1)
+            planted, label = with_intruders(reference[part, ..., 0], rng)
+            inputs[part, ..., 0], masks[part, ..., 0] = planted, label
+        inputs.flush()
+        masks.flush()

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mood.atomic import replacing
 from mood.methods.ascnet.grey_levels import Histogram, Levels
 
 NORMAL_COLOUR, ANOMALOUS_COLOUR, THRESHOLD_COLOUR = "tab:blue", "tab:red", "0.3"
@@ -15,7 +16,7 @@ def save_histogram(histogram: Histogram, levels: Levels, path: Path) -> None:
     """Iro's histogram over held-out inputs and reference images, with peaks and thresholds, as a PNG."""
     figure = _figure(6, 4)
     _draw_histogram(figure.subplots(), histogram, levels)
-    figure.savefig(path, dpi=100)
+    _save(figure, path)
 
 
 def save_panel(images: dict[str, np.ndarray], histogram: Histogram, levels: Levels, path: Path) -> None:
@@ -36,7 +37,7 @@ def save_panel(images: dict[str, np.ndarray], histogram: Histogram, levels: Leve
             axes.set_axis_off()
             axes.set_title(title if row == 0 else "", fontsize=9)
     _draw_histogram(figure.add_subplot(grid[rows, :]), histogram, levels)
-    figure.savefig(path, dpi=100)
+    _save(figure, path)
 
 
 def save_images(images: np.ndarray, folder: Path, low: float, high: float) -> None:
@@ -50,7 +51,13 @@ def save_images(images: np.ndarray, folder: Path, low: float, high: float) -> No
 
     folder.mkdir(parents=True, exist_ok=True)
     for i, picture in enumerate(images):
-        image.imsave(folder / f"{i:06d}.png", picture, cmap="gray", vmin=low, vmax=max(high, low + 1e-6))
+        with replacing(folder / f"{i:06d}.png") as temporary:
+            image.imsave(temporary, picture, cmap="gray", vmin=low, vmax=max(high, low + 1e-6))
+
+
+def _save(figure, path: Path) -> None:
+    with replacing(path) as temporary:
+        figure.savefig(temporary, dpi=100)
 
 
 def _figure(width: float, height: float):

@@ -12,7 +12,6 @@ pictures to `ID1` (Ifc), `ID2` (Iwc) and `ID3` (Iro), scaled by the constants of
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 import json
 import logging
@@ -23,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from mood import runtime
+from mood.atomic import append_row, remove_stale, replacing, write_text
 from mood.errors import MoodError, NoInputError, UsageError
 from mood.methods.ascnet import pictures
 from mood.methods.ascnet.adversarial import Draw, rebuilt
@@ -59,7 +59,7 @@ def create_networks(folder: Path, side: tuple[int, int], settings: dict[str, Any
     method.prepare(side)
     _save(method, folder)
     text = json.dumps({"settings": settings or {}, "side": side, "seed": seed}, indent=1)
-    (folder / SETTINGS).write_text(text + "\n", encoding="utf-8")
+    write_text(folder / SETTINGS, text + "\n")
 
 
 def continue_training(
@@ -149,14 +149,23 @@ def load_networks(folder: Path) -> AscNet:
     """The networks of a folder where they stand; `NoInputError` when it holds none."""
     about = _about(folder)
     method = _method(about["settings"], about["seed"])
-    method.load_state(folder / COMPLETE)
+    try:
+        method.load_state(folder / COMPLETE)
+    except (OSError, KeyError, ValueError) as error:
+        fix = "Restore the file, or create the networks anew in another folder"
+        raise UsageError("the networks are damaged or missing", where=folder / COMPLETE, fix=fix) from error
     return method
 
 
 def _about(folder: Path) -> dict[str, Any]:
     if not (folder / SETTINGS).is_file():
         raise NoInputError("the folder holds no networks", where=folder, fix="Run create_networks.py first")
-    return json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
+    try:
+        about = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
+        return {name: about[name] for name in ("settings", "side", "seed")}
+    except (ValueError, KeyError, TypeError) as error:
+        fix = "Restore it, or create the networks anew in another folder"
+        raise UsageError("the networks' settings are damaged", where=folder / SETTINGS, fix=fix) from error
 
 
 def _open(data: Path, folder: Path) -> tuple[AscNet, Packed, int]:
@@ -171,23 +180,18 @@ def _open(data: Path, folder: Path) -> tuple[AscNet, Packed, int]:
 
 def _save(method: AscNet, folder: Path) -> None:
     """Every file whole or not at all: one that is cut short would end the training for good."""
+    remove_stale(folder)
     writers = {COMPLETE: method.save_state, GENERATOR: method.save_weights, DISCRIMINATOR: method.save_discriminator}
     for name, write in writers.items():
-        temporary = folder / f".partial.{name}"
-        write(temporary)
-        temporary.replace(folder / name)
+        with replacing(folder / name) as temporary:
+            write(temporary)
 
 
 def _log_round(path: Path, stage: int, round_: int, losses: dict[str, float], levels: Levels, overlap: float) -> None:
-    new = not path.exists()
     thresholds = " ".join(f"{t:.4f}" for t in levels.thresholds)
     named = {"stage": stage, "round": round_, "thresholds": thresholds, "dice": f"{overlap:.4f}"}
     row = named | {name: f"{losses[name]:.6g}" for name in ROUND_COLUMNS if name in losses}
-    with path.open("a", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, ROUND_COLUMNS)
-        if new:
-            writer.writeheader()
-        writer.writerow(row)
+    append_row(path, ROUND_COLUMNS, [row.get(name, "") for name in ROUND_COLUMNS])
     log.info("stage %d, round %d: %s", stage, round_, ", ".join(f"{k} {v}" for k, v in row.items() if k not in named))
 
 
