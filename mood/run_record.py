@@ -198,7 +198,7 @@ class Outputs:
     def pending(self, scan: Path) -> Outcome:
         """A scan that is to be done: what its outputs are from if there are any, else what they will be from."""
         made_from = self.made_from(scan)
-        if not any(path.exists() for path in self.of(scan).values()):
+        if not any(os.path.lexists(path) for path in self.of(scan).values()):
             with suppress(OSError):
                 made_from = Fingerprint.of(scan, with_hash=False)
         return Outcome(printable(scan_name(scan)), "pending", made_from=made_from)
@@ -213,7 +213,8 @@ class Outputs:
         """Remove outputs of other kinds than `kinds` that nothing shows to be made from the scan of now."""
         for kind, path in self.of(scan).items():
             if kind not in kinds and self.made_from(scan) is None:
-                path.unlink(missing_ok=True)
+                with suppress(OSError):  # there is none, or the name is longer than any file's
+                    path.unlink()
 
 
 def printable(name: str) -> str:

@@ -1,13 +1,19 @@
 """Toy scans that are never cubes, so that swapped axes fail."""
 
 import gzip
+import itertools
+import os
+import resource
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 import pytest
 
-from mood import compression
+from mood import atomic, compression
 
 SHAPE = (24, 20, 16)
 
@@ -46,6 +52,46 @@ def healthy(write, rng) -> Path:
         data[3:25, 4:20, 1:15] = rng.uniform(0.3, 0.9, (22, 16, 14))
         path = write(data, f"s{i}.nii.gz", np.eye(4))
     return path.parent
+
+
+@pytest.fixture
+def small_disk():
+    """`with small_disk(bytes)`: no file grows beyond that, as on a full disk."""
+
+    @contextmanager
+    def small_disk(size: int) -> Iterator[None]:
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+    return small_disk
+
+
+@pytest.fixture
+def killed_at(monkeypatch):
+    """killed_at(moment, work) does work in another process, killed when it flushes a file; its exit code, -9 if so."""
+
+    def killed_at(moment: int, work: Callable[[], object]) -> int:
+        child = os.fork()
+        if child == 0:
+            flush, moments = atomic._flush, itertools.count()
+
+            def dies(path: Path) -> None:
+                if next(moments) == moment:
+                    os.kill(os.getpid(), signal.SIGKILL)
+                flush(path)
+
+            monkeypatch.setattr(atomic, "_flush", dies)
+            try:
+                work()
+            finally:
+                os._exit(0)
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+    return killed_at
 
 
 @pytest.fixture(params=["ISA-L", "Python"])

@@ -1,10 +1,13 @@
 import csv
 import json
+import os
+import signal
 
 import nibabel as nib
 import numpy as np
 import pytest
 
+from mood import predict, run_record
 from mood.errors import NoInputError, OutputError, UsageError
 from mood.predict import predict_folder, score_scan
 from mood.regions import BRAIN
@@ -172,3 +175,178 @@ def test_missing_and_unwritable_folders_are_said(folder, tmp_path, method):
         predict_folder(folder, tmp_path / "file" / "out", method)
     with pytest.raises(UsageError, match="unknown mode"):
         predict_folder(folder, tmp_path / "out", method, "voxel")
+
+
+def outputs(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.name not in ("run.json", "scores.csv")}
+
+
+def statuses(outcomes):
+    return {outcome.scan: outcome.status for outcome in outcomes}
+
+
+DONE, SKIPPED = dict.fromkeys("abc", "done"), dict.fromkeys("abc", "skipped")
+
+
+@pytest.mark.parametrize(("name", "content"), [("a.nii.gz", b""), ("b.nii.gz", b"half"), ("c.nii.gz.txt", b"")])
+def test_an_empty_or_damaged_output_is_made_again(folder, tmp_path, method, name, content):
+    predict_folder(folder, tmp_path / "out", method)
+    whole = outputs(tmp_path / "out")
+    (tmp_path / "out" / name).write_bytes(content)
+    assert statuses(predict_folder(folder, tmp_path / "out", method)) == SKIPPED | {name[0]: "done"}
+    assert outputs(tmp_path / "out") == whole
+
+
+def test_a_scan_that_was_replaced_is_scored_again(folder, write, scan, tmp_path, method):
+    predict_folder(folder, tmp_path / "out", method)
+    first = outputs(tmp_path / "out")
+    write(scan[::-1] * 0.3, "a.nii.gz", LEFT_HANDED)
+    os.utime(folder / "c.nii.gz", (0, 0))  # another date alone makes no other scan
+    assert statuses(predict_folder(folder, tmp_path / "out", method)) == SKIPPED | {"a": "done"}
+    changed = {name for name, content in outputs(tmp_path / "out").items() if content != first[name]}
+    assert changed <= {"a.nii.gz", "a.nii.gz.txt"}
+    assert changed
+    assert statuses(predict_folder(folder, tmp_path / "out", method)) == SKIPPED
+
+
+def test_an_output_of_the_other_mode_does_not_outlive_its_scan(folder, write, scan, tmp_path, method):
+    predict_folder(folder, tmp_path / "out", method, "both")
+    write(scan[::-1] * 0.3, "a.nii.gz", LEFT_HANDED)
+    assert statuses(predict_folder(folder, tmp_path / "out", method, "pixel")) == SKIPPED | {"a": "done"}
+    assert not (tmp_path / "out" / "a.nii.gz.txt").exists()
+    assert (tmp_path / "out" / "b.nii.gz.txt").exists()
+    assert statuses(predict_folder(folder, tmp_path / "out", method, "sample")) == SKIPPED | {"a": "done"}
+
+
+def test_outputs_of_unknown_origin_are_made_again(folder, tmp_path, method):
+    predict_folder(folder, tmp_path / "out", method)
+    (tmp_path / "out" / "run.json").unlink()
+    assert statuses(predict_folder(folder, tmp_path / "out", method)) == DONE
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b'{"about": {"wei', b"\xff\xfe"])
+def test_a_damaged_run_record_ends_no_run(folder, tmp_path, method, content):
+    predict_folder(folder, tmp_path / "out", method)
+    (tmp_path / "out" / "run.json").write_bytes(content)
+    assert statuses(predict_folder(folder, tmp_path / "out", method)) == DONE
+    assert len(json.loads((tmp_path / "out" / "run.json").read_text())["scans"]) == 3
+
+
+@pytest.mark.parametrize("record", [{"method": "fpi", "settings": {}}, [], 3, {"about": 1, "scans": 2}])
+@pytest.mark.parametrize("overwrite", [True, False])
+def test_a_file_that_is_no_run_record_is_kept(folder, tmp_path, method, record, overwrite):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "run.json").write_text(json.dumps(record))
+    with pytest.raises(UsageError, match=r"no record of a prediction.*run\.json"):
+        predict_folder(folder, tmp_path / "out", method, overwrite=overwrite)
+    assert json.loads((tmp_path / "out" / "run.json").read_text()) == record
+    assert len(list((tmp_path / "out").iterdir())) == 1
+
+
+def test_a_folder_in_place_of_the_run_record_is_said(folder, tmp_path, method):
+    (tmp_path / "out" / "run.json").mkdir(parents=True)
+    with pytest.raises(OutputError, match=r"run\.json"):
+        predict_folder(folder, tmp_path / "out", method)
+
+
+def test_a_link_in_place_of_an_output_is_not_followed(folder, tmp_path, method):
+    (tmp_path / "out").mkdir()
+    for name in ("run.json", "a.nii.gz", "scores.csv"):
+        (tmp_path / "out" / name).symlink_to(tmp_path / f"elsewhere-{name}")
+    assert statuses(predict_folder(folder, tmp_path / "out", method)) == DONE
+    assert not list(tmp_path.glob("elsewhere-*"))
+
+
+def test_of_two_runs_with_different_weights_the_second_does_nothing(folder, tmp_path, method, monkeypatch):
+    """The second begins after the first has looked for a record and before it has scored anything."""
+    claimed = run_record.claim
+
+    def slow_claim(path, text):
+        monkeypatch.setattr(run_record, "claim", claimed)
+        predict_folder(folder, tmp_path / "out", method, about={"weights": "1"})
+        return claimed(path, text)
+
+    monkeypatch.setattr(run_record, "claim", slow_claim)
+    with pytest.raises(UsageError, match="other weights"):
+        predict_folder(folder, tmp_path / "out", method, about={"weights": "2"})
+    assert json.loads((tmp_path / "out" / "run.json").read_text())["about"] == {"weights": "1"}
+
+
+def test_the_record_is_there_before_the_first_map(folder, tmp_path, method, monkeypatch):
+    def look(*arguments):
+        record = json.loads((tmp_path / "out" / "run.json").read_text())
+        assert record["about"] == {"weights": "1"}
+        assert record["finished"] is None
+        assert {row["status"] for row in record["scans"]} == {"pending"}
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("mood.predict.save_map", look)
+    with pytest.raises(KeyboardInterrupt):
+        predict_folder(folder, tmp_path / "out", method, about={"weights": "1"})
+
+
+def test_a_full_disk_is_said_and_what_was_finished_stays(folder, tmp_path, method, monkeypatch, small_disk):
+    save = predict.save_map
+
+    def fills(score_map, header, affine, path):
+        with small_disk(1000 if path.name.startswith("b") else 10**9):
+            save(score_map, header, affine, path)
+
+    monkeypatch.setattr("mood.predict.save_map", fills)
+    with pytest.raises(OutputError, match=r"File too large.*b\.nii\.gz"):
+        predict_folder(folder, tmp_path / "out", method)
+    monkeypatch.undo()
+    record = json.loads((tmp_path / "out" / "run.json").read_text())
+    assert {row["scan"]: row["status"] for row in record["scans"]} == {"a": "done", "b": "pending", "c": "pending"}
+    found = statuses(predict_folder(folder, tmp_path / "out", method))
+    assert (found["a"], found["b"]) == ("skipped", "done")
+
+
+def test_records_that_cannot_be_written_are_said_and_the_maps_stay(folder, tmp_path, method):
+    def remove_table(outcome, total):
+        (tmp_path / "out" / "scores.csv").mkdir(exist_ok=True)
+
+    with pytest.raises(OutputError, match=r"scores\.csv"):
+        predict_folder(folder, tmp_path / "out", method, on_scan=remove_table)
+    (tmp_path / "out" / "scores.csv").rmdir()
+    assert statuses(predict_folder(folder, tmp_path / "out", method)) == SKIPPED
+
+
+def test_names_of_any_length_and_bytes_are_scored(write, scan, tmp_path, method):
+    long, odd = "n" * 240, os.fsdecode(b"caf\xe9")
+    for name in (long, odd, "z"):
+        write(scan, f"{name}.nii.gz", LEFT_HANDED)
+    too_long = tmp_path / "in" / ("o" * 250 + ".nii")  # for its score the name would be longer than any may be
+    nib.save(nib.load(tmp_path / "in" / "z.nii.gz"), too_long)
+    found = statuses(predict_folder(too_long.parent, tmp_path / "out", method))
+    assert found == {long: "done", r"caf\xe9": "done", "z": "done", "o" * 250: "failed"}
+    assert (tmp_path / "out" / f"{odd}.nii.gz").exists()
+    assert "caf" in (tmp_path / "out" / "scores.csv").read_text(encoding="utf-8")
+    again = statuses(predict_folder(too_long.parent, tmp_path / "out", method))
+    assert again == {long: "skipped", r"caf\xe9": "skipped", "z": "skipped", "o" * 250: "failed"}
+
+
+def test_a_scan_that_vanishes_fails_alone(folder, tmp_path, method):
+    def remove_next(outcome, total):
+        (folder / "c.nii.gz").unlink(missing_ok=True)
+
+    (folder / "d.nii.gz").symlink_to(folder / "nowhere")
+    found = statuses(predict_folder(folder, tmp_path / "out", method, on_scan=remove_next))
+    assert found["d"] == "failed"
+    assert found["a"] == found["b"] == "done"
+
+
+KILLED_AT = 12  # of the moments at which a file is flushed to the disk
+
+
+def test_killed_at_any_write_the_same_command_finishes(folder, tmp_path, method, killed_at):
+    predict_folder(folder, tmp_path / "whole", method)
+    for moment in range(KILLED_AT):
+        out = tmp_path / str(moment)
+        assert killed_at(moment, lambda out=out: predict_folder(folder, out, method)) == -signal.SIGKILL
+        found = statuses(predict_folder(folder, out, method))
+        assert found.keys() == DONE.keys()
+        assert "skipped" in found.values() or moment < 8
+        assert outputs(out) == outputs(tmp_path / "whole")
+        assert statuses(predict_folder(folder, out, method)) == SKIPPED
+        assert not list(out.glob(".*"))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mood.errors import NoInputError, OutputError, ScanError
-from mood.volume import find_scans, load, save_map, save_score, scan_name
+from mood.volume import find_scans, is_whole_map, load, read_score, save_map, save_score, scan_name
 
 OBLIQUE = np.array([[0, -1.5, 0.3, 7], [2.0, 0, 0, -5], [0.1, 0, 3.0, 2], [0, 0, 0, 1]])
 
@@ -156,13 +156,38 @@ def test_a_score_is_one_number_in_range(tmp_path):
     assert (tmp_path / "x.nii.gz.txt").read_text() == "1.000000\n"
 
 
-def test_nothing_half_written_stays(tmp_path, write, scan, gzip_kind):
+def test_nothing_half_written_stays(tmp_path, write, scan, gzip_kind, small_disk):
     volume = load(write(scan))
     (tmp_path / "out").mkdir()
-    (tmp_path / "out" / ".partial.map.nii.gz").symlink_to("/dev/full")
-    with pytest.raises(OutputError, match="No space left"):
+    with small_disk(2000), pytest.raises(OutputError, match="File too large"):
         save_map(scan, volume.header, volume.affine, tmp_path / "out" / "map.nii.gz")
     assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_a_map_that_is_cut_short_is_no_whole_map(tmp_path, write, scan):
+    volume, path = load(write(scan)), tmp_path / "map.nii.gz"
+    save_map(scan, volume.header, volume.affine, path)
+    assert is_whole_map(path)
+    content = path.read_bytes()
+    for cut in (b"", content[:1], content[:200], content[: len(content) // 2], content[:-1], b"no map" * 99):
+        path.write_bytes(cut)
+        assert not is_whole_map(path)
+    path.unlink()
+    assert not is_whole_map(path)
+
+
+@pytest.mark.parametrize("text", ["", "high\n", "nan\n", "1.5\n", "-0.1\n", "0.5 0.6\n"])
+def test_a_damaged_score_is_none(tmp_path, text):
+    (tmp_path / "score.txt").write_text(text)
+    assert read_score(tmp_path / "score.txt") is None
+    save_score(0.25, tmp_path / "score.txt")
+    assert read_score(tmp_path / "score.txt") == 0.25
+
+
+def test_a_name_of_the_greatest_length_is_written(tmp_path, write, scan):
+    volume, path = load(write(scan)), tmp_path / ("n" * 248 + ".nii.gz")
+    save_map(scan, volume.header, volume.affine, path)
+    assert is_whole_map(path)
 
 
 def test_scans_are_found_by_name_without_their_labels(tmp_path):

@@ -9,11 +9,12 @@ import logging
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from mood import errors
+from mood.atomic import HDF5_FAULT, check_writable
 from mood.cli import ascnet as cli_ascnet
 from mood.cli import train as cli_train
 from mood.cli.options import (
@@ -53,7 +54,6 @@ def predict(
     """Score scans: a map NAME.nii.gz and a score NAME.nii.gz.txt each, higher = more abnormal."""
     from mood import methods
     from mood import predict as prediction
-    from mood.atomic import check_writable
     from mood.weights import store as weights_store
 
     check_writable(target)
@@ -183,6 +183,7 @@ def run(arguments: list[str]) -> None:
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s", stream=sys.stderr)
     for noisy in ("absl", "h5py", "matplotlib", "jax"):
         logging.getLogger(noisy).setLevel(logging.ERROR)
+    sys.unraisablehook = _unraisable
     try:
         app(arguments, prog_name="mood")
     except MoodError as error:
@@ -194,3 +195,9 @@ def run(arguments: list[str]) -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(errors.EXIT_OK)
+
+
+def _unraisable(unraisable: Any) -> None:
+    """HDF5 complains again while it lets go of a file that it could not write; that has been said by then."""
+    if not HDF5_FAULT.search(str(unraisable.exc_value)):
+        sys.__unraisablehook__(unraisable)

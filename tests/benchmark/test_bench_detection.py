@@ -61,7 +61,7 @@ def assert_counted_again(folder: Path, summary: dict) -> None:
 def test_a_baseline_is_trained_once(data, tmp_path, monkeypatch):
     entries = [entry for entry in read_manifest(data) if entry.use == TRAIN]
     first = trained_baseline("atlas", BRAIN, entries, 1, tmp_path)
-    assert [path.name for path in next(tmp_path.glob("atlas-brain-*")).glob("s*")] == ["state.json", "state.weights.h5"]
+    assert [path.name for path in next(tmp_path.glob("atlas-brain-*")).glob("s*")] == ["state.weights.h5"]
     monkeypatch.setattr("mood.benchmark.baselines.train", None)
     again = trained_baseline("atlas", BRAIN, entries, 1, tmp_path)
     np.testing.assert_array_equal(first.mean, again.mean)

@@ -1,5 +1,4 @@
 import csv
-import json
 
 import keras
 import nibabel as nib
@@ -12,7 +11,9 @@ from mood.methods import load_method
 from mood.methods.baselines.atlas import Atlas, AtlasSettings
 from mood.regions import ABDOM, BRAIN, Grid
 from mood.synthesis.outliers import ALL_KINDS, HARDER_KINDS, KINDS, draw_outlier
+from mood.training import checkpoints
 from mood.training.data import measure_calibration, selection_ap, selection_cases
+from mood.training.loop import STATE
 from mood.training.run import Schedule, new_method, train
 from mood.weights.store import read_folder
 
@@ -63,8 +64,7 @@ def test_a_seed_gives_the_same_weights_and_another_does_not(healthy, tmp_path):
 
 def test_an_interrupted_run_goes_on(healthy, tmp_path):
     run(healthy, tmp_path / "w", steps=3)
-    state = json.loads((tmp_path / "w" / "state.json").read_text())
-    assert state["step"] == 3
+    assert checkpoints.newest(tmp_path / "w" / STATE).facts["step"] == 3
     folder = run(healthy, tmp_path / "w", steps=6)
     assert read_folder(folder).config["training"]["steps"] == 6
     assert [row["step"] for row in rows(folder)] == ["3", "6"]

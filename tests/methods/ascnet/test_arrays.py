@@ -107,7 +107,7 @@ def test_packing_scans_makes_arrays_and_masks(write, tmp_path, rng):
     again = pack(path.parent, tmp_path / "arrays", BRAIN, rng, inputs=path.parent, side=32)
     assert again.masks is None
     np.testing.assert_array_equal(again.inputs, again.reference)
-    assert not list((tmp_path / "arrays").glob("*.partial"))
+    assert not list((tmp_path / "arrays").glob(".partial*"))
 
 
 @pytest.mark.parametrize("side", [0, 8, 30])
