@@ -41,6 +41,30 @@ class Placement:
         return apply_along_axes(score_map, self.inverse).transpose(self.order)
 
 
+@dataclass(eq=False)
+class ConformedScan:
+    """A scan on a method's grid, and what is known of the scan that it was.
+
+    Attributes
+    ----------
+    data : (X, Y, Z) float32 ndarray in [0, 1]
+        On the grid, RAS axes.
+    placement : Placement
+        The way back to the scan's own voxels.
+    header : nibabel.Nifti1Header
+    affine : (4, 4) float64 ndarray
+        From the scan's own voxel indices to millimetres in RAS: its voxel size and orientation.
+    name : str
+        The scan's.
+    """
+
+    data: np.ndarray
+    placement: Placement
+    header: nib.Nifti1Header
+    affine: np.ndarray
+    name: str
+
+
 def conform(volume: Volume, region: Region, grid: Grid | None = None) -> tuple[np.ndarray, Placement]:
     """Bring a scan to RAS axes, `grid`'s voxel size, intensities in [0, 1] and at least `grid`'s shape.
 

@@ -18,15 +18,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import nibabel as nib
-import numpy as np
-
 from mood.atomic import check_writable, remove_stale
-from mood.conform import Placement, conform
+from mood.conform import ConformedScan
+from mood.detector import Detector, Result
 from mood.errors import MoodError, OutputError, UsageError
 from mood.methods import Method
 from mood.run_record import Fingerprint, Outcome, Outputs, RunRecord, former_run, printable
-from mood.volume import Volume, find_scans, load, read_score, save_fallback_map, save_map, save_score, scan_name
+from mood.volume import find_scans, load, read_score, save_fallback_map, save_map, save_score, scan_name
 
 log = logging.getLogger(__name__)
 
@@ -37,27 +35,10 @@ LARGEST_READ_AHEAD = 64 * 2**20  # bytes of a file
 
 @dataclass
 class _Scan:
-    """A scan on the method's grid, and what its map needs."""
+    """A scan on the method's grid, and the file that it was."""
 
-    header: nib.Nifti1Header
-    affine: np.ndarray
-    placement: Placement
-    data: np.ndarray
+    conformed: ConformedScan
     made_from: Fingerprint | None  # None in the challenge, which keeps no record
-
-
-def score_scan(volume: Volume, method: Method) -> tuple[np.ndarray, float]:
-    """Map and sample score of one scan.
-
-    Returns
-    -------
-    score_map : (X, Y, Z) float32 ndarray in [0, 1]
-        On the scan's own voxels.
-    sample_score : float in [0, 1]
-    """
-    data, placement = conform(volume, method.region, method.grid)
-    score_map = method.score_volume(data)
-    return placement.restore(score_map), method.sample_score(score_map)
 
 
 def predict_folder(
@@ -145,7 +126,8 @@ class _Job:
     def begin_record(self, paths: list[Path]) -> RunRecord:
         """The record of this run, on disk before any output is."""
         pending = [self.there.pending(path) for path in paths]
-        record = RunRecord(self.target, self.about, {outcome.scan: outcome for outcome in pending})
+        engine = self.method.engine.described()
+        record = RunRecord(self.target, self.about, engine, {outcome.scan: outcome for outcome in pending})
         record.begin(replace=self.overwrite)
         return record
 
@@ -168,30 +150,28 @@ class _Job:
 
     def _read(self, path: Path) -> _Scan:
         made_from = Fingerprint.of(path) if path.is_file() and not self.challenge else None
-        volume = load(path)
-        data, placement = conform(volume, self.method.region, self.method.grid)
-        return _Scan(volume.header, volume.affine, placement, data, made_from)
+        return _Scan(Detector(self.method).conform(load(path)), made_from)
 
     def _start(self, path: Path, ready: Future[_Scan], writer: ThreadPoolExecutor) -> Future[Outcome]:
         """Score one scan and leave the writing to the writer."""
         begin = time.monotonic()
         try:
             scan = ready.result()
-            score_map = self.method.score_volume(scan.data)
-            del scan.data  # half a GiB of a large scan, while its map is resampled and written
-            score = self.method.sample_score(score_map)
-            score_map = scan.placement.restore(score_map)
+            detector = Detector(self.method)
+            grid_map = detector.grid_map(scan.conformed)
+            del scan.conformed.data  # half a GiB of a large scan, while its map is resampled and written
+            result = detector.result(scan.conformed, grid_map)
         except Exception as error:
             return writer.submit(self._failed, path, error)
-        return writer.submit(self._write, path, scan, score_map, score, begin)
+        return writer.submit(self._write, path, result, scan.made_from, begin)
 
-    def _write(self, path: Path, scan: _Scan, score_map: np.ndarray, score: float, begin: float) -> Outcome:
+    def _write(self, path: Path, result: Result, made_from: Fingerprint | None, begin: float) -> Outcome:
         paths = self.outputs(path)
         try:
             if "pixel" in paths:
-                save_map(score_map, scan.header, scan.affine, paths["pixel"])
+                save_map(result.map, result.header, result.affine, paths["pixel"])
             if "sample" in paths:
-                save_score(score, paths["sample"])
+                save_score(result.sample_score, paths["sample"])
         except Exception as error:
             if _concerns_all(error):
                 raise
@@ -199,7 +179,7 @@ class _Job:
         if not self.challenge:
             self.there.remove_stale(path, paths)
         name, seconds = printable(scan_name(path)), round(time.monotonic() - begin, 2)
-        return Outcome(name, "done", round(score, 6), seconds, made_from=scan.made_from)
+        return Outcome(name, "done", round(result.sample_score, 6), seconds, made_from=made_from)
 
     def _failed(self, path: Path, error: Exception) -> Outcome:
         if not isinstance(error, MoodError):

@@ -16,7 +16,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Self
 
-from mood import runtime
 from mood.atomic import claim, write_text
 from mood.errors import OutputError, UsageError
 from mood.volume import is_whole_map, read_score, scan_name
@@ -76,12 +75,15 @@ class RunRecord:
 
     Attributes
     ----------
+    engine : dict of str to str
+        What runs the networks, as `mood.engines.Engine.described` has it.
     outcomes : dict of str to Outcome
         By the names of the scans, each pending until it is known.
     """
 
     folder: Path
     about: dict[str, Any]
+    engine: dict[str, str]
     outcomes: dict[str, Outcome]
     started: str = field(default_factory=lambda: _now())
     environment: dict[str, Any] = field(default_factory=lambda: _environment())
@@ -121,7 +123,8 @@ class RunRecord:
     def _text(self, finished: str | None) -> str:
         rows = [asdict(outcome) for outcome in self._sorted()]
         times = {"started": self.started, "finished": finished}
-        return json.dumps({"about": self.about, **self.environment, **times, "scans": rows}, indent=1) + "\n"
+        record = {"about": self.about, **self.environment, **self.engine, **times, "scans": rows}
+        return json.dumps(record, indent=1) + "\n"
 
     def _sorted(self) -> list[Outcome]:
         return [self.outcomes[name] for name in sorted(self.outcomes)]
@@ -230,5 +233,4 @@ def _environment() -> dict[str, Any]:
     packages = ("mood", "keras", "numpy", "nibabel")
     return {
         "versions": {"python": platform.python_version()} | {name: version(name) for name in packages},
-        "device": runtime.device(),
     }

@@ -1,32 +1,38 @@
-"""The only place that names a Keras backend. Call `prepare()` before anything imports keras."""
+"""What Keras runs on. `prepare()` decides it, at the moment when a command runs and before anything imports keras."""
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import logging
 import os
 import sys
 import tempfile
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from mood.errors import MoodError, UsageError
 
+# OpenVINO and NNCF report their use over the network through this package, and do without when it is not there.
+sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+
 log = logging.getLogger(__name__)
 
-BACKENDS = ("tensorflow", "jax", "torch", "openvino")  # the last one predicts only
-ENGINES = ("auto", "keras", "openvino")
-PRECISIONS = ("float32", "int8")
+TITLES = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch", "openvino": "OpenVINO"}
+BACKENDS = tuple(TITLES)  # the best first
+TRAINING_BACKENDS = BACKENDS[:3]  # the last one predicts only
+VARIABLE = "KERAS_BACKEND"  # what Keras reads when it is first imported
+_set_here: set[str] = set()  # values of it that are not the user's
 
 
-def prepare(output: Path | None = None) -> str:
-    """Choose the backend, a temporary folder that can be written, and quiet logs.
-
-    `KERAS_BACKEND` decides when it is set, else the first of TensorFlow, JAX, PyTorch and OpenVINO that is installed.
+def prepare(backends: Sequence[str] = BACKENDS) -> str:
+    """Decide what Keras runs on, unless it has been imported already, and keep the logs of all backends quiet.
 
     Parameters
     ----------
-    output : pathlib.Path, optional
-        Where to put temporary files when nothing else can be written (read-only containers).
+    backends : sequence of str
+        Those that serve, the best first. The one that the user named in `KERAS_BACKEND` comes before the others.
+        When none of these is installed, any one is taken.
 
     Returns
     -------
@@ -35,115 +41,102 @@ def prepare(output: Path | None = None) -> str:
 
     Raises
     ------
+    UsageError
+        When the one that the user named is unknown or not installed.
     MoodError
         When no backend is installed.
     """
-    _ensure_temporary_folder(output)
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
-    os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")  # leave GPU memory to others
-    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
-    backend = os.environ.get("KERAS_BACKEND") or _first_installed()
-    os.environ["KERAS_BACKEND"] = backend
-    for noisy in ("absl", "tensorflow"):  # the latter warns of each new shape of slices
-        logging.getLogger(noisy).setLevel(logging.ERROR)
+    quieten()
+    if "keras" in sys.modules:
+        return str(fixed_backend())
+    asked = _asked()
+    chosen = _checked(asked) if asked in backends or asked not in (None, *BACKENDS) else None
+    return _set(chosen or next(filter(installed, (*backends, *BACKENDS)), None))
+
+
+def prepare_training() -> str:
+    """As `prepare`, for a backend that trains; `MoodError` where it only predicts."""
+    fixed = fixed_backend()
+    backend = prepare((fixed,) if fixed else TRAINING_BACKENDS)
+    if backend not in TRAINING_BACKENDS:
+        fix = f"Run: pip install 'mood[cpu]' or 'mood[gpu]', and unset {VARIABLE}"
+        raise MoodError(f"{TITLES[backend]} runs networks but does not train them", fix=fix)
     return backend
 
 
-def _first_installed() -> str:
-    for backend in BACKENDS:
-        if importlib.util.find_spec(backend):
-            return backend
-    raise MoodError("no engine for the networks is installed", fix="Run: pip install 'mood[cpu]' or 'mood[gpu]'")
+def prepare_import() -> None:
+    """See that an import of keras finds a backend; `prepare` may decide otherwise until it happens."""
+    quieten()
+    backend = next(filter(installed, BACKENDS), None)
+    if backend and not os.environ.get(VARIABLE) and "keras" not in sys.modules:
+        _set(backend)
 
 
-def choose_engine(name: str) -> str:
-    """Decide what runs trained networks from now on; call it before anything imports keras.
-
-    Parameters
-    ----------
-    name : {'auto', 'keras', 'openvino'}
-        `auto` is OpenVINO where it is installed, nobody set `KERAS_BACKEND` and there is no GPU, for it starts
-        sooner and takes less memory; else Keras on its backend.
-
-    Returns
-    -------
-    str
-        'keras' or 'openvino'.
+def fixed_backend() -> str | None:
+    """What Keras runs on, or is to run on because the user said so; None while this is open.
 
     Raises
     ------
     UsageError
-        When there is no such engine, or it is not installed.
+        When the one that the user named is unknown or not installed.
     """
-    if name not in ENGINES:
-        raise UsageError(f"unknown engine '{name}'", fix=f"Choose one of: {', '.join(ENGINES)}")
-    installed = importlib.util.find_spec("openvino") is not None
-    if name == "openvino" and not installed:
-        raise UsageError("OpenVINO is not installed", fix="Run: pip install 'mood[openvino]'")
-    if "keras" not in sys.modules:
-        backend = os.environ.get("KERAS_BACKEND") or ("openvino" if installed and not _has_gpu() else "")
-        if name != "auto":
-            backend = "openvino" if name == "openvino" else backend.replace("openvino", "")
-        os.environ["KERAS_BACKEND"] = backend or _first_installed()
-    if name != "auto":
-        os.environ["MOOD_ENGINE"] = name
-    return engine()
+    if "keras" in sys.modules:
+        return str(sys.modules["keras"].backend.backend())
+    asked = _asked()
+    return asked and _checked(asked)
 
 
-def choose_precision(name: str) -> str:
-    """Decide how precisely trained networks compute from now on; call it after `choose_engine`.
-
-    Parameters
-    ----------
-    name : {'float32', 'int8'}
-        `int8` runs the graphs that `mood quantise` wrote beside the weights, with OpenVINO.
-
-    Raises
-    ------
-    UsageError
-        When there is no such precision, or the engine has no int8.
-    """
-    if name not in PRECISIONS:
-        raise UsageError(f"unknown precision '{name}'", fix=f"Choose one of: {', '.join(PRECISIONS)}")
-    if name == "int8" and os.environ.get("MOOD_ENGINE") == "keras":
-        raise UsageError("the engine keras has no int8", fix="Leave out --engine, or choose openvino")
-    if name == "int8":
-        choose_engine("openvino")
-    os.environ["MOOD_PRECISION"] = name
-    return name
+def installed(package: str) -> bool:
+    """Whether a package can be imported, told without importing it."""
+    return importlib.util.find_spec(package) is not None
 
 
-def precision() -> str:
-    """How precisely trained networks compute: 'float32' or 'int8'."""
-    return os.environ.get("MOOD_PRECISION", "float32")
+def _asked() -> str | None:
+    """The backend that the user named."""
+    value = os.environ.get(VARIABLE)
+    return None if value in _set_here else value or None
 
 
-def _has_gpu() -> bool:
+def _checked(asked: str | None) -> str:
+    if asked not in TITLES:
+        fix = f"Choose one of: {', '.join(BACKENDS)}; or unset it"
+        raise UsageError(f"{VARIABLE} names no backend that Keras can run on: '{asked}'", fix=fix)
+    if not installed(asked):
+        fix = f"Install it, or unset {VARIABLE}"
+        raise UsageError(f"{VARIABLE} is '{asked}', but {TITLES[asked]} is not installed", fix=fix)
+    return asked
+
+
+def _set(backend: str | None) -> str:
+    if backend is None:
+        raise MoodError("no engine for the networks is installed", fix="Run: pip install 'mood[cpu]' or 'mood[gpu]'")
+    if backend != os.environ.get(VARIABLE):
+        _set_here.clear()
+        _set_here.add(backend)
+    os.environ[VARIABLE] = backend
+    return backend
+
+
+def quieten() -> None:
+    """Keep what backends print about themselves from the user, and leave GPU memory to others."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+    os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+    for noisy in ("absl", "tensorflow"):  # the latter warns of each new shape of slices
+        logging.getLogger(noisy).setLevel(logging.ERROR)
+
+
+def has_gpu() -> bool:
     """Whether a backend could find a GPU, told without importing one."""
     return any(Path("/dev").glob("nvidia[0-9]*")) or Path("/dev/kfd").exists()
 
 
-def engine() -> str:
-    """What runs trained networks: 'keras' or 'openvino'."""
-    chosen = {os.environ.get("MOOD_ENGINE"), os.environ.get("KERAS_BACKEND")}
-    return "openvino" if "openvino" in chosen else "keras"
-
-
-def check_can_train() -> None:
-    """`MoodError` where the backend only predicts."""
-    if os.environ.get("KERAS_BACKEND") == "openvino":
-        fix = "Run: pip install 'mood[cpu]' or 'mood[gpu]', and unset KERAS_BACKEND"
-        raise MoodError("OpenVINO runs networks but does not train them", fix=fix)
-
-
-def _ensure_temporary_folder(output: Path | None) -> None:
+def ensure_temporary_folder(output: Path) -> None:
     """Importing a backend needs one, and a read-only container may have none but the output."""
     try:
         tempfile.gettempdir()
     except FileNotFoundError:
-        if output is None:
-            raise
         tempfile.tempdir = os.environ["TMPDIR"] = str(output)
 
 
@@ -174,16 +167,32 @@ def gpus() -> list[str]:
     return []
 
 
-def train_in_mixed_precision() -> None:
-    """Let networks that are built from now on compute in bfloat16 where there is a GPU; weights stay float32."""
+@contextlib.contextmanager
+def mixed_precision() -> Iterator[None]:
+    """Within, networks are built to compute in bfloat16 where there is a GPU; their weights are float32 all the same.
+
+    For training alone: what measures or predicts is built outside, where the policy is what it was before.
+    """
+    with computing_in("mixed_bfloat16" if gpus() else "float32"):
+        yield
+
+
+@contextlib.contextmanager
+def computing_in(policy: str) -> Iterator[None]:
+    """Within, networks are built with a policy of Keras."""
     import keras
 
-    keras.mixed_precision.set_global_policy("mixed_bfloat16" if gpus() else "float32")
+    before = keras.mixed_precision.global_policy()
+    keras.mixed_precision.set_global_policy(policy)
+    try:
+        yield
+    finally:
+        keras.mixed_precision.set_global_policy(before)
 
 
 def device() -> str:
-    """What the networks run on, for logs and run records."""
-    return ", ".join(gpus()) or f"CPU ({os.cpu_count()} cores{', OpenVINO' if engine() == 'openvino' else ''})"
+    """What Keras computes on, for logs and records."""
+    return ", ".join(gpus()) or f"CPU ({os.cpu_count()} cores)"
 
 
 def jit_compile() -> bool | str:

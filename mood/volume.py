@@ -86,12 +86,12 @@ def find_scans(folder: Path) -> list[Path]:
     return scans
 
 
-def load(path: Path) -> Volume:
+def load(path: str | Path) -> Volume:
     """Read and check one scan.
 
     Parameters
     ----------
-    path : pathlib.Path
+    path : str or pathlib.Path
         A `.nii` or `.nii.gz` file of any data type, byte order, orientation and scaling.
 
     Raises
@@ -99,14 +99,21 @@ def load(path: Path) -> Volume:
     ScanError
         When the file is missing, empty, truncated, not NIfTI, not 3-D, not finite or constant.
     """
+    path = Path(path)
     data, image = read_array(path)
+    return checked(Volume(data, image.affine, image.header, path))
+
+
+def checked(volume: Volume) -> Volume:
+    """`volume`; `ScanError` when its values are not finite or all the same."""
+    data, path = volume.data, volume.path
     bad = data.size - int(np.count_nonzero(np.isfinite(data)))
     if bad:
         fix = "Replace them (for example by 0) before scoring"
         raise ScanError(f"{bad} of {data.size} voxels are NaN or infinite", where=path, fix=fix)
     if data.min() == data.max():
         raise ScanError(f"every voxel has the value {data.flat[0]:g}", where=path, fix=RE_EXPORT)
-    return Volume(data, image.affine, image.header, path)
+    return volume
 
 
 def read_array(path: Path) -> tuple[np.ndarray, nib.Nifti1Image]:
@@ -118,13 +125,18 @@ def read_array(path: Path) -> tuple[np.ndarray, nib.Nifti1Image]:
         When the file is missing, empty, truncated, not NIfTI or not 3-D. Values are not looked at.
     """
     image = _open(path)
-    shape = image.shape
-    while len(shape) > 3 and shape[-1] == 1:
-        shape = shape[:-1]
-    if len(shape) != 3 or 0 in shape:
+    return _read_float32(image, path).reshape(spatial_shape(image.shape, path), order="F"), image
+
+
+def spatial_shape(shape: tuple[int, ...], path: Path) -> tuple[int, ...]:
+    """(X, Y, Z) of an image with any number of further axes of one; `ScanError` when it is not 3-D."""
+    spatial = shape
+    while len(spatial) > 3 and spatial[-1] == 1:
+        spatial = spatial[:-1]
+    if len(spatial) != 3 or 0 in spatial:
         fix = "Extract one 3-D volume from it (for example with `fslroi` or nibabel)"
-        raise ScanError(f"the image is {len(image.shape)}-D with shape {image.shape}, not 3-D", where=path, fix=fix)
-    return _read_float32(image, path).reshape(shape, order="F"), image
+        raise ScanError(f"the image is {len(shape)}-D with shape {shape}, not 3-D", where=path, fix=fix)
+    return spatial
 
 
 def _open(path: Path) -> nib.Nifti1Image:

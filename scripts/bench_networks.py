@@ -9,8 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from mood.engines.int8 import quantise
-from mood.engines.keras import forward, graph_forward
+from mood.engines import WAYS, choose
 from mood.methods.fpi import Fpi
 from mood.networks.cropped import CroppedForward, cropped_parts
 from mood.networks.wide_resnet import CUT_STRIDE
@@ -66,15 +65,15 @@ class Counted:
 
 
 class CountedForward(CroppedForward):
-    """`CroppedForward` of a network on an engine, its operations counted."""
+    """`CroppedForward` of a network on an engine (`mood.engines.WAYS`), its operations counted."""
 
-    def __init__(self, network: keras.Model, engine: str, chosen: np.ndarray) -> None:
-        parts = cropped_parts(network)
-        runs = {name: forward(part, "openvino" if engine == "int8" else engine) for name, part in parts.items()}
-        if engine == "int8":
+    def __init__(self, network: keras.Model, way: str, chosen: np.ndarray) -> None:
+        parts, engine = cropped_parts(network), choose(*WAYS[way])
+        runs = engine.runners(parts)
+        if engine.takes_graphs:
             images = list(chosen[:: max(1, len(chosen) // QUANTISED_ON), ..., None])
             seen = {"front": images, "rest": [runs["front"](image[None])[0] for image in images]}
-            runs = {name: graph_forward(quantise(part, seen[name])) for name, part in parts.items()}
+            runs = {name: engine.quantised(part, seen[name]).runner() for name, part in parts.items()}
         super().__init__(**{name: Counted(run, parts[name]) for name, run in runs.items()})
 
     @property

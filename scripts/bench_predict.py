@@ -42,7 +42,7 @@ from bench_networks import CountedForward, full_frame_operations, matrix_product
 from rich.console import Console
 from rich.table import Table
 
-from mood import runtime
+from mood import engines, runtime
 from mood.conform import conform
 from mood.methods.fpi import PIXELS_AT_ONCE, Fpi
 from mood.networks.wide_resnet import side_multiple
@@ -51,7 +51,7 @@ from mood.slices import filled_slices, pad_to_multiple, to_slices
 from mood.toy import draw_subject
 from mood.volume import load, save_map
 
-ENGINES = ("keras", "openvino") if importlib.util.find_spec("openvino") else ("keras",)
+ENGINES = tuple(name for name, engine in engines.ENGINES.items() if engine.available())
 SAMPLED = {"brain": 32, "abdom": 16}  # batches of slices that stand for the volume
 QUICK = {"brain": 4, "abdom": 3}
 FOLDER_SCANS = 20
@@ -69,7 +69,7 @@ LINES = (
     ("a folder against its scans one by one and one start-up", "folder_cost", "<= 1"),
     ("a folder against its network, start-up apart", "folder_wall_per_network", "<= 1.05"),
 )
-IMPORT = "from mood import runtime\nruntime.choose_engine('{}')\nfrom mood.methods import fpi"
+IMPORT = "from mood import engines\nengines.choose('{}')\nfrom mood.methods import fpi"
 
 
 def finest_brain(folder: Path) -> Path:

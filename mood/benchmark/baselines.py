@@ -12,18 +12,17 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+from mood import engines
 from mood.benchmark.manifest import Entry
 from mood.errors import UsageError, WeightsError
 from mood.methods import BASELINES, MEMBERS, REGISTRY, Method, load_method, method_type
-from mood.methods.network_method import NetworkMethod
 from mood.regions import Region
 from mood.training.run import Schedule, train
 from mood.weights.store import CONFIG, find_weights, read_folder
 
 log = logging.getLogger(__name__)
 
-INT8 = "int8"  # what mood quantise wrote, on OpenVINO
-ENGINES = ("keras", "openvino", INT8)
+ENGINES = tuple(engines.WAYS)  # int8 among them: what mood quantise wrote
 NOTE = "A baseline, trained by the benchmark on the scans that its table allows to train on."
 
 
@@ -39,20 +38,14 @@ def methods_with_weights(region: Region, names: Sequence[str]) -> dict[str, Meth
     return found
 
 
-def on_engines(name: str, region: Region, engines: Sequence[str]) -> dict[str, Method]:
-    """A method with weights on each of some engines, `NAME on ENGINE`; those that it cannot run on are left out."""
+def on_engines(name: str, region: Region, ways: Sequence[str]) -> dict[str, Method]:
+    """A method with weights on each of some `ENGINES`, `NAME on ENGINE`; those that it cannot run on are left out."""
     rows = {}
-    for engine in engines:
+    for way in ways:
         try:
-            weights = find_weights(name, region.name)
-            method = load_method(weights)
-            if engine == INT8:
-                method.use_graphs(weights.verified_graphs())
-            elif isinstance(method, NetworkMethod):
-                method.engine = engine
-            rows[f"{name} on {engine}"] = method
+            rows[f"{name} on {way}"] = load_method(find_weights(name, region.name), *engines.WAYS[way])
         except (WeightsError, UsageError) as error:
-            log.info("%s, %s is not measured on %s: %s", name, region.name, engine, error)
+            log.info("%s, %s is not measured on %s: %s", name, region.name, way, error)
     return rows
 
 

@@ -10,7 +10,8 @@ import numpy as np
 from mood.benchmark.cases import Case
 from mood.benchmark.gallery import save_maps
 from mood.benchmark.tally import Tally
-from mood.conform import Placement, conform
+from mood.conform import ConformedScan
+from mood.detector import Detector
 from mood.methods import Method
 from mood.regions import Grid
 from mood.scoring import smoothed
@@ -39,17 +40,18 @@ def measure(
     tallies: dict[str, Tally] = {}
     observers = list(observers)
     for case in cases:
-        conformed: dict[Grid, tuple[np.ndarray, Placement]] = {}
+        conformed: dict[Grid, ConformedScan] = {}
         for name, method in methods.items():
-            score_map, placement = grid_map(case, method, conformed)
+            detector, scan = Detector(method), conformed_case(case, method, conformed)
+            score_map = detector.grid_map(scan)
             maps = {name: score_map}
             if smoothing_mm and not smooths(method):
                 maps[name + SMOOTHED] = smoothed(score_map, smoothing_mm, method.grid.spacing_mm)
             for row, variant in maps.items():
-                restored, sample_score = placement.restore(variant), method.sample_score(variant)
-                tallies.setdefault(row, Tally()).add(case.kind, restored, case.label, sample_score)
+                result = detector.result(scan, variant)
+                tallies.setdefault(row, Tally()).add(case.kind, result.map, case.label, result.sample_score)
                 for observe in observers:
-                    observe(case, row, restored, sample_score)
+                    observe(case, row, result.map, result.sample_score)
     return tallies
 
 
@@ -58,14 +60,11 @@ def smooths(method: Method) -> bool:
     return getattr(method.settings, "smoothing_mm", 0.0) > 0
 
 
-def grid_map(
-    case: Case, method: Method, conformed: dict[Grid, tuple[np.ndarray, Placement]]
-) -> tuple[np.ndarray, Placement]:
-    """The map on the method's grid and the way back; a scan is conformed once for all methods on one grid."""
+def conformed_case(case: Case, method: Method, conformed: dict[Grid, ConformedScan]) -> ConformedScan:
+    """The scan on the method's grid; it is conformed once for all methods on one grid."""
     if method.grid not in conformed:
-        conformed[method.grid] = conform(case.volume, method.region, method.grid)
-    data, placement = conformed[method.grid]
-    return method.score_volume(data), placement
+        conformed[method.grid] = Detector(method).conform(case.volume)
+    return conformed[method.grid]
 
 
 class Gallery:

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mood import errors
+from mood import engines, errors
 from mood.atomic import HDF5_FAULT, check_writable
 from mood.cli import ascnet as cli_ascnet
 from mood.cli import train as cli_train
@@ -48,26 +48,30 @@ def predict(
     weights: WeightsOption = None,
     challenge: Annotated[bool, typer.Option(help="Fall back instead of failing, as the challenge asks.")] = False,
     overwrite: Annotated[bool, typer.Option(help="Do again what is there already.")] = False,
-    engine: EngineOption = "auto",
-    precision: PrecisionOption = "float32",
+    engine: EngineOption = engines.AUTO,
+    precision: PrecisionOption = engines.EXACT,
 ) -> None:
     """Score scans: a map NAME.nii.gz and a score NAME.nii.gz.txt each, higher = more abnormal."""
-    from mood import methods
     from mood import predict as prediction
-    from mood.weights import store as weights_store
+    from mood import runtime
+    from mood.detector import load_detector
 
     check_writable(target)
-    where = get_region(region).name
-    method = methods.known(method or weights_store.default_method(where, weights))
-    found = weights_store.find_weights(method, where, weights, methods.MEMBERS.get(method, ()))
-    detector = methods.load_method(found)
-    about = {"method": found.method, "region": found.region, "weights": found.config["sha256"]}
-    report = _ScanReport()
+    runtime.ensure_temporary_folder(target)
+    detector = load_detector(region, method, weights, engine, precision)
     outcomes = prediction.predict_folder(
-        source, target, detector, mode, challenge=challenge, overwrite=overwrite, about=about, on_scan=report
+        source,
+        target,
+        detector.method,
+        mode,
+        challenge=challenge,
+        overwrite=overwrite,
+        about=detector.about(),
+        on_scan=_ScanReport(),
     )
     failed = sum(outcome.status == "failed" for outcome in outcomes)
-    console.print(f"{len(outcomes) - failed} of {len(outcomes)} scans scored with {method}; outputs in {target}")
+    scored, name = len(outcomes) - failed, detector.method.name
+    console.print(f"{scored} of {len(outcomes)} scans scored with {name}; outputs in {target}")
     if failed and not challenge:
         raise typer.Exit(errors.EXIT_SOME_FAILED)
 

@@ -24,6 +24,9 @@ def pack(
     """Arrays (.npy) for ASC-Net's original scripts, from folders of scans."""
     import numpy as np
 
+    from mood import runtime
+
+    runtime.prepare()
     from mood.methods.ascnet import arrays as packing
 
     packed = packing.pack(source, target, get_region(region), np.random.default_rng(seed), inputs, side)
@@ -38,10 +41,13 @@ def inspect(
     threshold: Annotated[float | None, typer.Option(help="On Iro, by hand; else the valley.")] = None,
 ) -> None:
     """How ASC-Net sees scans: input, Ifc, Iwc, Iro, mask and Iro's histogram in one picture."""
-    from mood.methods.ascnet import inspect as inspection
-    from mood.weights.store import find_weights
+    from mood.detector import load_detector
+    from mood.volume import find_scans, load
 
-    found = find_weights("ascnet", get_region(region).name, weights)
-    levels = inspection.inspect_folder(source, found, target, threshold)
+    detector = load_detector(region, "ascnet", weights)
+    from mood.methods.ascnet import inspect as inspection
+
+    scans = [detector.conform(load(path)).data for path in find_scans(source)[: inspection.ROWS]]
+    levels = inspection.inspect_scans(scans, detector.method, target, threshold)
     thresholds = ", ".join(f"{t:.3f}" for t in levels.thresholds) or "none"
     console.print(f"Iro's thresholds: {thresholds}; picture in {target}")

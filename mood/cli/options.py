@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from mood import engines
 from mood.errors import UsageError
 
 console = Console()
@@ -22,29 +23,11 @@ MethodOption = Annotated[
 WeightsOption = Annotated[Path | None, typer.Option(help="Folder that mood train wrote; else those shipped.")]
 
 
-def _choose_engine(name: str) -> str:
-    """Before the command itself imports Keras."""
-    from mood import runtime
-
-    return runtime.choose_engine(name)
-
-
 EngineOption = Annotated[
-    str,
-    typer.Option(envvar="MOOD_ENGINE", callback=_choose_engine, help="Runs the networks: auto, keras or openvino."),
+    str, typer.Option(envvar="MOOD_ENGINE", help=f"Runs the networks: {', '.join(engines.CHOICES)}.")
 ]
-
-
-def _choose_precision(name: str) -> str:
-    """After the engine, which stands before it on the command."""
-    from mood import runtime
-
-    return runtime.choose_precision(name)
-
-
 PrecisionOption = Annotated[
-    str,
-    typer.Option(envvar="MOOD_PRECISION", callback=_choose_precision, help="float32, or int8: faster, but less exact."),
+    str, typer.Option(envvar="MOOD_PRECISION", help=f"{' or '.join(engines.PRECISIONS)}; the latter is less exact.")
 ]
 
 

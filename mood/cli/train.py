@@ -37,6 +37,9 @@ def train(
     ] = None,
 ) -> None:
     """Train a method on healthy scans. The same command again goes on where it stopped."""
+    from mood import runtime
+
+    runtime.prepare_training()
     from mood.training import run as training
     from mood.weights.store import default_method
 
@@ -68,6 +71,9 @@ def quantise(
     scans: Annotated[int, typer.Option(help="How many of them.")] = 8,
 ) -> None:
     """The int8 form of trained weights, for mood predict --precision int8."""
+    from mood import runtime
+
+    runtime.prepare()
     from mood.training import quantise as quantisation
     from mood.weights.store import read_folder
 
@@ -85,6 +91,9 @@ def join(
     target: OutputOption,
 ) -> None:
     """Weights of mix joined into one set, whose maps are the mean of theirs."""
+    from mood import runtime
+
+    runtime.prepare()
     from mood.training import join as joining
     from mood.weights.store import read_folder
 

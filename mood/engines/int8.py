@@ -11,12 +11,39 @@ from __future__ import annotations
 import importlib.util
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 
+from mood.atomic import replacing
+from mood.engines import Forward
 from mood.errors import UsageError
+
+
+@dataclass(frozen=True)
+class QuantisedGraph:
+    """A network in int8."""
+
+    model: Any  # openvino.Model
+
+    def save(self, stem: Path) -> list[Path]:
+        """Write it to `stem`.xml, the operations, and `stem`.bin, the arrays."""
+        import openvino as ov
+
+        files = [stem.with_suffix(suffix) for suffix in (".bin", ".xml")]
+        with replacing(files[0]) as arrays, replacing(files[1]) as topology:
+            ov.save_model(self.model, topology, compress_to_fp16=False)
+            topology.with_suffix(".bin").replace(arrays)
+        return files
+
+    def runner(self) -> Forward:
+        """What runs it."""
+        from mood.engines.openvino import graph_forward
+
+        return graph_forward(self.model)
 
 
 def quantise(network: keras.Model, images: Sequence[np.ndarray]) -> Any:

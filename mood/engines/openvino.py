@@ -2,13 +2,16 @@
 
 Keras and OpenVINO can convert networks themselves, but their graphs keep a transposition around each
 convolution or tile where they should interpolate, and cost up to half as much again. Layers that are not in
-`TRANSLATIONS` are refused; a new one is a function of a few lines. Inside, images are (N, C, H, W).
+`TRANSLATIONS` are refused, so that Keras runs them; a new one is a function of a few lines. Inside, images are
+(N, C, H, W).
 """
 
 from __future__ import annotations
 
 import functools
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -16,9 +19,15 @@ import numpy as np
 import openvino as ov
 from openvino import opset13 as ops
 
-from mood.errors import UsageError
+from mood.engines import Forward, Unsupported
 
+FIX = "Choose --engine keras"
 Node = Any  # an output of an OpenVINO operation
+OPTIONS = {
+    "INFERENCE_PRECISION_HINT": "f32",  # the default may be bfloat16: wrong by 0.01, no faster without AMX
+    "PERFORMANCE_HINT": "LATENCY",
+    "ENABLE_CPU_PINNING": False,  # a thread that is bound to a core waits for whatever else runs there
+}
 CHANNELS_FIRST, CHANNELS_LAST = (0, 3, 1, 2), (0, 2, 3, 1)
 PLAIN_ACTIVATIONS = {
     "linear": lambda x: x,
@@ -40,9 +49,11 @@ def build_graph(network: keras.Model) -> ov.Model:
 
     Raises
     ------
-    UsageError
-        When it has a layer that is not translated.
+    Unsupported
+        When it has a layer that is not translated, or inputs of another form.
     """
+    if len(network.inputs) != 1 or len(network.inputs[0].shape) != 4:
+        raise Unsupported("OpenVINO is told how to run networks of images only", fix=FIX)
     slices = ops.parameter([-1, -1, -1, network.inputs[0].shape[-1]], ov.Type.f32)
     # What Keras itself calls a network's layers with; its public description of a network imports TensorFlow.
     nodes = network._run_through_graph(ops.transpose(slices, CHANNELS_FIRST), _translated)
@@ -50,17 +61,47 @@ def build_graph(network: keras.Model) -> ov.Model:
     return ov.Model([ops.result(ops.transpose(output, CHANNELS_LAST)) for output in outputs], [slices])
 
 
+def graph_forward(graph: ov.Model | Path) -> Forward:
+    """What runs a graph, in memory or on disk."""
+    compiled = ov.Core().compile_model(graph, "CPU", OPTIONS)
+    request, outputs = compiled.create_infer_request(), len(compiled.outputs)
+
+    def run(images: np.ndarray) -> Any:
+        results = request.infer({0: np.ascontiguousarray(images, np.float32)})
+        arrays = [results[i].copy() for i in range(outputs)]  # the next call writes over them
+        return arrays[0] if outputs == 1 else arrays
+
+    return run
+
+
+def exported_forward(network: keras.Model) -> Forward:
+    """What runs any network where Keras itself runs on OpenVINO, for shapes of images that it meets.
+
+    Keras' own prediction would do the same with OpenVINO's default options, in bfloat16 on some processors.
+    """
+
+    @functools.cache
+    def compiled(shape: tuple[int, ...]) -> Forward:
+        with tempfile.TemporaryDirectory() as folder:
+            path = f"{folder}/graph.xml"
+            signature = [keras.InputSpec(shape=shape, dtype="float32")]
+            network.export(path, format="openvino", verbose=False, input_signature=signature)
+            return graph_forward(ov.Core().read_model(path))
+
+    return lambda images: compiled(images.shape)(images)
+
+
 def _translated(layer: keras.Layer) -> Callable[..., Node]:
     kind = type(layer).__name__
     if kind not in TRANSLATIONS:
-        raise UsageError(f"OpenVINO is not told how to run a layer {kind}", fix="Choose --engine keras")
+        raise Unsupported(f"OpenVINO is not told how to run a layer {kind}", fix=FIX)
     return lambda inputs, **_: TRANSLATIONS[kind](layer, inputs)
 
 
 def _activated(layer: keras.Layer, x: Node) -> Node:
     name = layer.activation.__name__
     if name not in PLAIN_ACTIVATIONS:
-        raise UsageError(f"OpenVINO is not told how to run the activation {name}", fix="Choose --engine keras")
+        raise Unsupported(f"OpenVINO is not told how to run the activation {name}", fix=FIX)
     return PLAIN_ACTIVATIONS[name](x)
 
 
@@ -87,7 +128,7 @@ def _transposed_convolution(layer: keras.Layer, x: Node) -> Node:
     kernel = ops.constant(np.ascontiguousarray(_array(layer.kernel).transpose(3, 2, 0, 1)))
     excess = [size - stride for size, stride in zip(layer.kernel_size, layer.strides, strict=True)]
     if min(excess) < 0:
-        raise UsageError("OpenVINO is not told how to run a stride beyond the kernel", fix="Choose --engine keras")
+        raise Unsupported("OpenVINO is not told how to run a stride beyond the kernel", fix=FIX)
     cut = excess if layer.padding == "same" else [0, 0]
     begin, end = [n // 2 for n in cut], [n - n // 2 for n in cut]
     x = ops.convolution_backprop_data(x, kernel, list(layer.strides), None, begin, end, [1, 1])

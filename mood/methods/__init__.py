@@ -5,14 +5,15 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-from mood import runtime
+from mood import engines, runtime
 from mood.calibration import Calibration
+from mood.engines import Engine
 from mood.errors import UsageError, WeightsError
 from mood.methods.base import Method
 from mood.regions import get_region
 from mood.weights.store import WeightsFolder
 
-runtime.prepare()  # Keras reads its backend from the environment when it is first imported
+runtime.prepare_import()  # for the modules of this package, which import Keras
 
 REGISTRY = {
     "fpi": "mood.methods.fpi:Fpi",
@@ -40,14 +41,32 @@ def method_type(name: str) -> type[Method]:
     return getattr(importlib.import_module(module), attribute)
 
 
-def load_method(weights: WeightsFolder) -> Method:
-    """A method ready to predict; `WeightsError` when the weights are damaged or do not fit."""
+def load_method(weights: WeightsFolder, engine: Engine | str = engines.AUTO, precision: str = engines.EXACT) -> Method:
+    """A method ready to predict.
+
+    Parameters
+    ----------
+    weights : WeightsFolder
+    engine : Engine or str
+        What runs its networks; a name and `precision` are for `mood.engines.choose`.
+    precision : str
+
+    Raises
+    ------
+    WeightsError
+        When the weights are damaged or do not fit.
+    UsageError
+        When there is no such engine, or the method does not run at its precision.
+    """
+    running = engine if isinstance(engine, Engine) else engines.choose(engine, precision)
     if weights.members:
-        members = [load_method(member) for member in weights.members]
-        return method_type(weights.method).composed_of(members)
+        method = method_type(weights.method).composed_of([load_method(member, running) for member in weights.members])
+        method.engine = running
+        return method
     method = _build(weights.method, weights.region, weights.config["settings"])
+    method.engine = running
     load_arrays(method, weights, fix="Restore both files from one source")
-    if runtime.precision() == "int8":
+    if running.takes_graphs:
         method.use_graphs(weights.verified_graphs())
     if weights.calibration is not None:
         method.calibration = Calibration.from_dict(weights.calibration)

@@ -12,6 +12,8 @@ import numpy as np
 
 from mood import scoring
 from mood.calibration import Calibration
+from mood.conform import ConformedScan
+from mood.engines import FALLBACK, QUANTISED, Engine
 from mood.errors import UsageError, WeightsError
 from mood.regions import Grid, Region
 
@@ -53,6 +55,7 @@ class Method(ABC):
     trains_on_native: ClassVar[bool] = False  # whether `train_epoch` gets scans at their native resolution
     trained_kinds: tuple[str, ...] = ()  # kinds of benchmark outliers that training holds something like
     calibration: Calibration | None = None  # stored with the weights
+    engine: Engine = FALLBACK  # runs its networks; set before the first map
     unlabelled: Sequence[np.ndarray] = ()  # scans on `grid` that may hold anything; set before training
 
     def __init__(self, region: Region, settings: Settings) -> None:
@@ -76,6 +79,10 @@ class Method(ABC):
         -------
         (X, Y, Z) float32 ndarray in [0, 1], finite
         """
+
+    def score_scan(self, scan: ConformedScan) -> np.ndarray:
+        """The map of a scan on `grid`; for methods that ask more of a scan than its voxels, such as its voxel size."""
+        return self.score_volume(scan.data)
 
     @abstractmethod
     def train_epoch(self, scans: Sequence[Any], rng: np.random.Generator) -> Iterator[dict[str, float]]:
@@ -115,10 +122,10 @@ class Method(ABC):
     def load_weights(self, path: Path) -> None:
         """Read what `save_weights` wrote."""
 
-    def use_graphs(self, graphs: dict[str, Path]) -> None:
-        """Predict with the OpenVINO graphs at these paths; `UsageError` for a method that has no such form."""
-        fix = "Choose --precision float32, or another method"
-        raise UsageError(f"method '{self.name}' does not run as int8", fix=fix)
+    def use_graphs(self, graphs: dict[str, list[Path]]) -> None:
+        """Predict with quantised graphs, by the part they stand for; `UsageError` for a method without such a form."""
+        fix = "Leave out --precision, or choose another method"
+        raise UsageError(f"method '{self.name}' does not run as {QUANTISED}", fix=fix)
 
     def save_state(self, path: Path) -> None:
         """Write everything that going on with training needs to one HDF5 file."""

@@ -18,7 +18,8 @@ import numpy as np
 from keras import ops
 
 from mood import runtime
-from mood.engines.keras import Forward, batch_images
+from mood.engines import Forward
+from mood.engines.keras import batch_images
 from mood.methods.base import Settings, finite
 from mood.methods.network_method import NetworkMethod
 from mood.networks.cropped import CroppedForward, cropped_parts

@@ -9,7 +9,7 @@ from typing import Any
 import keras
 
 from mood import runtime
-from mood.engines.keras import Forward, forward, graph_forward
+from mood.engines import Forward
 from mood.methods.base import Method
 
 
@@ -17,8 +17,7 @@ class NetworkMethod(Method):
     """A method with one network, which `__init__` of the subclass builds."""
 
     network: keras.Model
-    engine: str | None = None  # of `networks.engine`; the process's own when None
-    _graphs: dict[str, Path] | None = None  # that stand for `parts`
+    _graphs: dict[str, list[Path]] | None = None  # that stand for `parts`
     _runner: Any = None
 
     @abstractmethod
@@ -51,14 +50,14 @@ class NetworkMethod(Method):
     def forwards(self) -> dict[str, Forward]:
         """What runs each part."""
         if self._graphs is not None:
-            return {name: graph_forward(path) for name, path in self._graphs.items()}
-        return {name: forward(part, self.engine) for name, part in self.parts().items()}
+            return {name: self.engine.graph_runner(files) for name, files in self._graphs.items()}
+        return self.engine.runners(self.parts())
 
     def assemble(self, forwards: dict[str, Forward]) -> Any:
         """The runner, made of what runs each part."""
         return forwards["network"]
 
-    def use_graphs(self, graphs: dict[str, Path]) -> None:
+    def use_graphs(self, graphs: dict[str, list[Path]]) -> None:
         self._graphs, self._runner = graphs, None
 
     @property

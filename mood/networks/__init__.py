@@ -2,4 +2,4 @@
 
 from mood import runtime
 
-runtime.prepare()  # Keras reads its backend from the environment when it is first imported
+runtime.prepare_import()  # for the modules of this package, which import Keras

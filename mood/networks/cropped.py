@@ -11,7 +11,7 @@ from __future__ import annotations
 import keras
 import numpy as np
 
-from mood.engines.keras import Forward, forward
+from mood.engines import FALLBACK, Engine, Forward
 from mood.networks.wide_resnet import CUT_STRIDE, cut_receptive_field, fold, split
 
 
@@ -21,10 +21,10 @@ def cropped_parts(network: keras.Model) -> dict[str, keras.Model]:
     return {"front": front, "rest": rest}
 
 
-def cropped_forward(network: keras.Model, engine: str | None = None) -> CroppedForward:
-    """A trained network, cropped; `engine` as for `engine.forward`."""
-    parts = cropped_parts(network)
-    return CroppedForward(forward(parts["front"], engine), forward(parts["rest"], engine))
+def cropped_forward(network: keras.Model, engine: Engine = FALLBACK) -> CroppedForward:
+    """A trained network, cropped."""
+    run = engine.runners(cropped_parts(network))
+    return CroppedForward(run["front"], run["rest"])
 
 
 class CroppedForward:

@@ -16,7 +16,8 @@ import numpy as np
 
 from mood.atomic import check_writable, remove_stale, replacing
 from mood.calibration import Calibration, calibrate
-from mood.conform import Placement, conform
+from mood.conform import ConformedScan
+from mood.detector import Detector
 from mood.errors import LOWER_RATE, NoInputError, ScanError, TrainingError, UsageError
 from mood.evaluation import metrics
 from mood.intensities import to_unit_range
@@ -60,7 +61,7 @@ def _prepare(volume: Volume, method: Method, target: Path) -> None:
     if method.trains_on_native:
         native_scan(volume, method.region).save(target)
     else:
-        data, _ = conform(volume, method.region, method.grid)
+        data = Detector(method).conform(volume).data
         np.save(target, np.ascontiguousarray(data, dtype=np.float16))
 
 
@@ -111,16 +112,12 @@ class SelectionCase:
 
     Attributes
     ----------
-    scan : (X, Y, Z) float32 ndarray in [0, 1]
-        On the method's grid.
-    placement : Placement
-        The way back.
+    scan : ConformedScan
     label : (X', Y', Z') uint8 ndarray
         On the scan's own voxels.
     """
 
-    scan: np.ndarray
-    placement: Placement
+    scan: ConformedScan
     label: np.ndarray
 
 
@@ -135,17 +132,18 @@ def _planted(volume: Volume, kind: str, method: Method, rng: np.random.Generator
     data = to_unit_range(volume.data, method.region)
     x_mm, y_mm, z_mm = (float(mm) for mm in nib.affines.voxel_sizes(volume.affine))
     planted, label = plant_outlier(data, draw_outlier(kind, data, rng, spacing_mm=(x_mm, y_mm, z_mm)))
-    return SelectionCase(*conform(replace(volume, data=planted), method.region, method.grid), label)
+    return SelectionCase(Detector(method).conform(replace(volume, data=planted)), label)
 
 
 def selection_ap(method: Method, cases: list[SelectionCase]) -> float:
     """Pooled pixel average precision; 0 when there are no cases. `TrainingError` when a map is not finite."""
-    counts = [metrics.count_values(case.placement.restore(_finite_map(method, case)), case.label) for case in cases]
+    maps = (case.scan.placement.restore(_finite_map(method, case)) for case in cases)
+    counts = [metrics.count_values(score_map, case.label) for score_map, case in zip(maps, cases, strict=True)]
     return float(metrics.average_precision(sum(counts[1:], counts[0]))) if counts else 0.0
 
 
 def _finite_map(method: Method, case: SelectionCase) -> np.ndarray:
-    score_map = method.score_volume(case.scan)
+    score_map = Detector(method).grid_map(case.scan)
     if not np.isfinite(score_map).all():
         raise TrainingError("training diverged: maps of held-out scans are not finite", fix=LOWER_RATE)
     return score_map
@@ -153,10 +151,10 @@ def _finite_map(method: Method, case: SelectionCase) -> np.ndarray:
 
 def measure_calibration(method: Method, healthy: list[Path]) -> Calibration:
     """What a method's scores mean, from healthy scans that it was not trained on."""
-    scores, tissue = [], []
+    detector, scores, tissue = Detector(method), [], []
     for path in healthy:
-        scan, _ = conform(load(path), method.region, method.grid)
-        score_map = method.score_volume(scan)
+        scan = detector.conform(load(path))
+        score_map = detector.grid_map(scan)
         scores.append(method.raw_sample_score(score_map))
-        tissue.append(score_map[scan > 0])
+        tissue.append(score_map[scan.data > 0])
     return calibrate(scores, tissue)

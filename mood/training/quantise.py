@@ -1,4 +1,4 @@
-"""The int8 form of trained weights, measured on healthy scans; OpenVINO runs it three times as fast.
+"""The int8 form of trained weights, measured on healthy scans; it runs three times as fast.
 
 what each part of the network sees in some scans, as they are and altered -> ranges of its activations
     -> graphs beside the weights
@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from mood.conform import conform
-from mood.engines.int8 import quantise
+from mood import engines
+from mood.detector import Detector
 from mood.errors import NoInputError, UsageError
 from mood.methods import load_method
 from mood.methods.mix.method import DEFAULT_TASKS
@@ -68,14 +68,14 @@ def quantise_weights(weights: WeightsFolder, source: Path, scans: int = 8, seed:
     Raises
     ------
     UsageError
-        When the method is not one network, or OpenVINO or NNCF is not installed.
+        When the method is not one network, or what quantises and runs it is not installed.
     NoInputError
         When the folder holds no scan.
     """
     method = load_method(weights)
     if not isinstance(method, NetworkMethod):
         fix = "Quantise mix, fpi or autoencoder"
-        raise UsageError(f"method '{method.name}' does not run as int8", fix=fix)
+        raise UsageError(f"method '{method.name}' does not run as {engines.QUANTISED}", fix=fix)
     found = find_scans(source)
     if not found:
         raise NoInputError("no scans to measure on", where=source, fix="Name a folder of NAME.nii.gz scans")
@@ -83,12 +83,14 @@ def quantise_weights(weights: WeightsFolder, source: Path, scans: int = 8, seed:
     rng = np.random.default_rng(seed)
     recorders = {name: Recorder(run, rng) for name, run in method.forwards().items()}
     method.runner = method.assemble(dict(recorders))
-    shown = [conform(load(path), method.region, method.grid)[0] for path in chosen]
+    shown = [Detector(method).conform(load(path)).data for path in chosen]
     shown += [_altered(path, other, method, rng) for path, other in itertools.pairwise([chosen[-1], *chosen])]
     maps = [method.score_volume(scan) for scan in shown]
-    write_graphs(weights, {name: quantise(part, recorders[name].some()) for name, part in method.parts().items()})
-    method.use_graphs(read_folder(weights.path).verified_graphs())
-    apart = [np.abs(method.score_volume(scan) - score_map) for scan, score_map in zip(shown, maps, strict=True)]
+    engine = engines.choose(precision=engines.QUANTISED)
+    graphs = {name: engine.quantised(part, recorders[name].some()) for name, part in method.parts().items()}
+    write_graphs(weights, graphs)
+    rounded = load_method(read_folder(weights.path), engine)
+    apart = [np.abs(rounded.score_volume(scan) - score_map) for scan, score_map in zip(shown, maps, strict=True)]
     return Difference(float(max(d.max() for d in apart)), float(np.mean([d.mean() for d in apart])))
 
 

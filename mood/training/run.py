@@ -88,10 +88,10 @@ def train(
         When the training diverges; the best checkpoint so far becomes the weights all the same.
     """
     schedule = schedule or Schedule()
-    runtime.check_can_train()
+    runtime.prepare_training()
     runtime.seed_initial_weights(schedule.seed)
-    runtime.train_in_mixed_precision()
-    method = new_method(method_name, region, settings or {})
+    with runtime.mixed_precision():
+        method = new_method(method_name, region, settings or {})
     if start_from is not None:
         found = find_weights(method.name, read_folder(start_from).region, start_from)
         load_arrays(method, found, fix="Train with the settings in their config.json")
@@ -101,7 +101,8 @@ def train(
         remove_stale(target)
         run = _prepared_run(source, target, method, schedule, unlabelled, on_step)
         try:
-            run.go()
+            with runtime.mixed_precision():  # some networks are built only now
+                run.go()
         except TrainingError:
             if checkpoints.newest(target / BEST) is not None:
                 _write_weights(run, note)
@@ -166,9 +167,10 @@ def _write_weights(run: Run, note: str) -> None:
     if best is None:
         fix = "Give the same command again"
         raise TrainingError("the best weights are damaged", where=run.target / BEST, fix=fix)
-    run.method.load_weights(best.path)
     if held_out:
-        config["calibration"] = measure_calibration(run.method, held_out).to_dict()
+        exact = type(run.method)(run.method.region, run.method.settings)  # in float32, as it will predict
+        exact.load_weights(best.path)
+        config["calibration"] = measure_calibration(exact, held_out).to_dict()
     write_folder(run.target, best.path, config)
 
 

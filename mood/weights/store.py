@@ -2,7 +2,7 @@
 
 A weights folder holds `config.json` (method, region, settings, how they were trained, checksums),
 `model.weights.h5` (arrays only; matrices as float16) and `card.md`, and after `mood quantise` the same networks
-as OpenVINO graphs in int8, two files each. Looked for in this order:
+as graphs in int8, some files each. Looked for in this order:
 
     1. the folder named on the command line
     2. restore_dir/REGION, or $MOOD_RESTORE_DIR/REGION, in it or one folder deeper
@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ import h5py
 import numpy as np
 
 from mood.atomic import remove_stale, replacing, write_text
+from mood.engines import Graph
 from mood.errors import LOWER_RATE, TrainingError, WeightsError
 from mood.weights.card import card_text
 
@@ -29,7 +31,7 @@ PACKAGED = Path(__file__).parent
 DEFAULTS = "defaults.json"  # the method that a region's scans are scored with when none is named
 NEEDED, OPTIONAL = ("method", "region", "settings", "training", "sha256"), ("calibration", "bench", "int8")
 CONFIG, ARRAYS, CARD = "config.json", "model.weights.h5", "card.md"
-GRAPH = "int8-{}"  # and .xml and .bin
+GRAPH = "int8-{}"  # and suffixes
 DAMAGED = "the weights file is damaged: its SHA-256 differs from config.json"
 
 
@@ -58,13 +60,13 @@ class WeightsFolder:
         """The path of the arrays; `WeightsError` when their bytes are not those that were saved."""
         return _verified(self.path / ARRAYS, self.config["sha256"])
 
-    def verified_graphs(self) -> dict[str, Path]:
+    def verified_graphs(self) -> dict[str, list[Path]]:
         """The int8 graphs of the method's parts, by name; `WeightsError` when there are none or one is damaged."""
         if "int8" not in self.config:
             fix = "Run: mood quantise, or choose --precision float32"
             raise WeightsError("there are no int8 graphs beside these weights", where=self.path, fix=fix)
         return {
-            part: [_verified(self.path / name, digest) for name, digest in sorted(files.items())][1]
+            part: [_verified(self.path / name, digest) for name, digest in files.items()]
             for part, files in self.config["int8"].items()
         }
 
@@ -171,16 +173,11 @@ def _describe(folder: Path, config: dict[str, Any]) -> None:
     write_text(folder / CONFIG, json.dumps(config, indent=1) + "\n")
 
 
-def write_graphs(weights: WeightsFolder, graphs: dict[str, Any]) -> None:
-    """Keep the int8 form of each part of a method, an OpenVINO graph, beside its weights."""
-    import openvino as ov
-
+def write_graphs(weights: WeightsFolder, graphs: Mapping[str, Graph]) -> None:
+    """Keep the int8 form of each part of a method beside its weights."""
     config = weights.config | {"int8": {}}
     for part, graph in graphs.items():
-        files = [(weights.path / GRAPH.format(part)).with_suffix(suffix) for suffix in (".bin", ".xml")]
-        with replacing(files[0]) as arrays, replacing(files[1]) as topology:
-            ov.save_model(graph, topology, compress_to_fp16=False)
-            topology.with_suffix(".bin").replace(arrays)
+        files = graph.save(weights.path / GRAPH.format(part))
         config["int8"][part] = {file.name: checksum(file) for file in files}
     write_text(weights.path / CONFIG, json.dumps(config, indent=1) + "\n")
 

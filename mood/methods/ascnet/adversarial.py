@@ -182,7 +182,7 @@ def rebuilt(main: keras.Model | Forward, images: np.ndarray) -> list[np.ndarray]
     run = main.predict_on_batch if isinstance(main, keras.Model) else main
     pieces = []
     for start in range(0, len(images), PREDICTED_AT_ONCE):
-        pieces.append([np.asarray(out)[..., 0] for out in run(images[start : start + 16])[:3]])
+        pieces.append([np.asarray(out)[..., 0] for out in run(images[start : start + PREDICTED_AT_ONCE])[:3]])
     return [np.concatenate(outputs) for outputs in zip(*pieces, strict=True)]
 
 

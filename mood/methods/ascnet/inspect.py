@@ -2,34 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from mood.conform import conform
 from mood.errors import UsageError
-from mood.methods import load_method
 from mood.methods.ascnet import grey_levels, pictures
 from mood.methods.ascnet.adversarial import rebuilt
 from mood.methods.ascnet.grey_levels import Histogram, Levels
 from mood.methods.ascnet.method import AscNet
+from mood.methods.base import Method
 from mood.networks.ascnet import SIDE_MULTIPLE
 from mood.slices import filled_slices, pad_to_multiple, to_slices
-from mood.volume import find_scans, load
-from mood.weights.store import WeightsFolder
 
 ROWS = 4
 
 
-def inspect_folder(source: Path, weights: WeightsFolder, path: Path, threshold: float | None = None) -> Levels:
-    """Write a panel for the scans of a folder: slices spread over each of the first scans.
+def inspect_scans(scans: Sequence[np.ndarray], method: Method, path: Path, threshold: float | None = None) -> Levels:
+    """Write a panel for some scans: slices spread over each of the first `ROWS`.
 
     Parameters
     ----------
-    source : pathlib.Path
-        Folder of scans.
-    weights : WeightsFolder
-        Of ASC-Net.
+    scans : sequence of (X, Y, Z) float32 ndarray in [0, 1]
+        On the method's grid.
+    method : AscNet
+        Trained.
     path : pathlib.Path
         PNG file to write.
     threshold : float, optional
@@ -42,13 +40,13 @@ def inspect_folder(source: Path, weights: WeightsFolder, path: Path, threshold: 
 
     Raises
     ------
-    NoInputError, ScanError, UsageError, WeightsError
+    UsageError
+        When the method is another one, or the threshold is no grey level.
     """
-    method = load_method(weights)
     if not isinstance(method, AscNet):
         raise UsageError(f"method '{method.name}' makes no cuts", fix="Choose ascnet")
-    images = _chosen_slices(source, method)
-    foreground, other, rebuilt_images = rebuilt(method.network, images[..., None])
+    images = _chosen_slices(scans[:ROWS], method.settings.slice_axis)
+    foreground, other, rebuilt_images = rebuilt(method.runner, images[..., None])
     histogram = grey_levels.measure(rebuilt_images, rebuilt_images)
     levels = method.levels if threshold is None else given_levels(threshold, method.levels, histogram)
     columns = {"input": images, "Ifc": foreground, "Iwc": other, "Iro": rebuilt_images}
@@ -64,14 +62,13 @@ def given_levels(threshold: float, found: Levels, histogram: Histogram) -> Level
     return grey_levels.levels_at(threshold, normal[-1] if normal else histogram.normal)
 
 
-def _chosen_slices(source: Path, method: AscNet) -> np.ndarray:
+def _chosen_slices(scans: Sequence[np.ndarray], axis: int) -> np.ndarray:
     """(ROWS, H, W): the middle filled slice of each scan, or several of the only ones."""
-    paths = find_scans(source)[:ROWS]
-    axis, chosen = method.settings.slice_axis, []
-    for i, path in enumerate(paths):
-        slices = to_slices(conform(load(path), method.region, method.grid)[0], axis)
+    chosen = []
+    for i, scan in enumerate(scans):
+        slices = to_slices(scan, axis)
         filled = filled_slices(slices)
-        count = ROWS // len(paths) + (i < ROWS % len(paths))
+        count = ROWS // len(scans) + (i < ROWS % len(scans))
         places = np.linspace(0, len(filled) - 1, count + 2).astype(int)[1:-1]
         chosen.append(pad_to_multiple(slices[filled[places]], SIDE_MULTIPLE))
     side = np.max([stack.shape[1:] for stack in chosen], axis=0)

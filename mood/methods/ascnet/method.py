@@ -21,7 +21,8 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from mood.engines.keras import Forward, batch_images, forward
+from mood.engines import Forward
+from mood.engines.keras import batch_images
 from mood.errors import UsageError
 from mood.methods.ascnet import grey_levels, pictures
 from mood.methods.ascnet.adversarial import Adversaries, Draw, rebuilt
@@ -91,15 +92,21 @@ class AscNet(Method):
         """Iro has normal and anomalous peaks."""
         return self.levels.split
 
+    @property
+    def runner(self) -> Forward:
+        """The network in inference mode: (N, H, W, 1) float32 ndarray to the outputs as ndarrays."""
+        if self._forward is None:
+            self._forward = self.engine.runners({"network": self.network})["network"]
+        return self._forward
+
     def score_volume(self, scan: np.ndarray) -> np.ndarray:
-        self._forward = self._forward or forward(self.network)
         slices = to_slices(finite(scan), self.settings.slice_axis)
         _, height, width = slices.shape
         scores = np.zeros_like(scan, np.float32)  # in the scan's memory order, as it will be written
         score_slices = to_slices(scores, self.settings.slice_axis)
         for batch in batches(filled_slices(slices), batch_images(PIXELS_AT_ONCE // (height * width))):
             padded = pad_to_multiple(slices[batch], SIDE_MULTIPLE)
-            score_slices[batch] = self.levels.score(rebuilt(self._forward, padded[..., None])[2])[:, :height, :width]
+            score_slices[batch] = self.levels.score(rebuilt(self.runner, padded[..., None])[2])[:, :height, :width]
         return scores
 
     def train_epoch(self, scans: Sequence[np.ndarray], rng: np.random.Generator) -> Iterator[dict[str, float]]:

@@ -4,10 +4,11 @@ import pytest
 
 from mood.cli import app as cli
 from mood.errors import UsageError
-from mood.methods.ascnet.inspect import inspect_folder
+from mood.methods import load_method
+from mood.methods.ascnet.inspect import inspect_scans
 from mood.regions import BRAIN
 from mood.training.run import Schedule, train
-from mood.weights.store import find_weights, read_folder
+from mood.weights.store import read_folder
 
 SMALL = {"grid_shape": (32, 32, 16), "spacing_mm": (1.0, 1.0, 1.0), "width": 1, "batch_size": 8, "phase_steps": 3}
 
@@ -36,7 +37,7 @@ def test_methods_without_cuts_have_no_panel(healthy, tmp_path):
     small = {key: SMALL[key] for key in ("grid_shape", "spacing_mm")}
     folder = train(healthy, tmp_path / "w", "atlas", BRAIN, small)
     with pytest.raises(UsageError, match="makes no cuts"):
-        inspect_folder(healthy, find_weights("atlas", "brain", folder), tmp_path / "panel.png")
+        inspect_scans([], load_method(read_folder(folder)), tmp_path / "panel.png")
 
 
 def test_packing_from_the_command_line(healthy, tmp_path, monkeypatch, capsys):

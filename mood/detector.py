@@ -1,0 +1,245 @@
+"""A trained method and the way of a scan through it: conform -> score -> restore, here and nowhere else.
+
+import mood
+
+detector = mood.load_detector("brain")
+for path in paths:
+    detector.score(path).save("maps")
+"""
+
+from __future__ import annotations
+
+import html
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+
+from mood import engines, methods, volume
+from mood.atomic import check_writable
+from mood.conform import ConformedScan, conform
+from mood.images import Image, as_volume
+from mood.methods.base import Method
+from mood.regions import Region, get_region
+from mood.volume import Volume
+from mood.weights import store
+from mood.weights.store import WeightsFolder
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """What a method makes of one scan.
+
+    Attributes
+    ----------
+    map : (X, Y, Z) float32 ndarray in [0, 1]
+        How abnormal each of the scan's own voxels is.
+    sample_score : float in [0, 1]
+        How abnormal the scan is; for weights that are calibrated, the share of healthy scans that score lower.
+    name : str
+        The scan's file name without its suffixes.
+    affine, header
+        The scan's own.
+    """
+
+    map: np.ndarray
+    sample_score: float
+    name: str
+    affine: np.ndarray = field(repr=False)
+    header: nib.Nifti1Header = field(repr=False)
+
+    def save(self, folder: str | Path) -> list[Path]:
+        """Write the map, `NAME.nii.gz`, on the scan's own grid, and the score, `NAME.nii.gz.txt`, as `mood predict`.
+
+        Parameters
+        ----------
+        folder : str or pathlib.Path
+            Is made where it does not exist.
+
+        Returns
+        -------
+        list of pathlib.Path
+            Of the map and of the score.
+
+        Raises
+        ------
+        OutputError
+            When the folder cannot be written.
+        """
+        target = Path(folder)
+        check_writable(target)
+        paths = [target / f"{self.name}.nii.gz", target / f"{self.name}.nii.gz.txt"]
+        volume.save_map(self.map, self.header, self.affine, paths[0])
+        volume.save_score(self.sample_score, paths[1])
+        return paths
+
+    def _described(self) -> dict[str, str]:
+        shape = " x ".join(map(str, self.map.shape))
+        spacing = " x ".join(f"{mm:.3g}" for mm in nib.affines.voxel_sizes(self.affine))
+        place = ", ".join(map(str, np.unravel_index(int(self.map.argmax()), self.map.shape)))
+        peak = f"{self.map.max():.3f} at voxel ({place})"
+        return {"sample score": f"{self.sample_score:.4f}", "map": f"{shape} of {spacing} mm", "peak": peak}
+
+    def __repr__(self) -> str:
+        described = ", ".join(f"{name} {value}" for name, value in self._described().items())
+        return f"Result({self.name}: {described})"
+
+    def _repr_html_(self) -> str:
+        rows = "".join(f"<tr><th>{name}</th><td>{value}</td></tr>" for name, value in self._described().items())
+        return f"<table><caption>{html.escape(self.name)}</caption>{rows}</table>"
+
+
+@dataclass(frozen=True, eq=False)
+class Detector:
+    """A trained method, ready for scans as they come.
+
+    Attributes
+    ----------
+    method : Method
+    weights : WeightsFolder, optional
+        Where its weights come from.
+    """
+
+    method: Method
+    weights: WeightsFolder | None = None
+
+    @property
+    def region(self) -> Region:
+        return self.method.region
+
+    def score(self, image: Image) -> Result:
+        """Score one scan.
+
+        Parameters
+        ----------
+        image : str, pathlib.Path, nibabel image or Volume
+            A skull-stripped T1 of a brain, or an abdominal CT in Hounsfield units, of any shape, voxel size,
+            orientation and data type.
+
+        Returns
+        -------
+        Result
+
+        Raises
+        ------
+        ScanError
+            When it cannot be read, is not 3-D, not finite or constant.
+        """
+        scan = self.conform(as_volume(image))
+        return self.result(scan, self.grid_map(scan))
+
+    def conform(self, scan: Volume) -> ConformedScan:
+        """A scan on the method's grid."""
+        data, placement = conform(scan, self.method.region, self.method.grid)
+        return ConformedScan(data, placement, scan.header, scan.affine, volume.scan_name(scan.path))
+
+    def grid_map(self, scan: ConformedScan) -> np.ndarray:
+        """The map on the method's grid, (X, Y, Z) float32 ndarray in [0, 1]."""
+        return self.method.score_scan(scan)
+
+    def restored_map(self, scan: ConformedScan) -> np.ndarray:
+        """The map on the scan's own voxels, (X, Y, Z) float32 ndarray in [0, 1]."""
+        return scan.placement.restore(self.grid_map(scan))
+
+    def result(self, scan: ConformedScan, grid_map: np.ndarray) -> Result:
+        """What a map on the grid comes to on the scan's own voxels."""
+        score = self.method.sample_score(grid_map)
+        return Result(scan.placement.restore(grid_map), score, scan.name, scan.affine, scan.header)
+
+    def about(self) -> dict[str, Any]:
+        """What a record of a run says of the weights."""
+        if self.weights is None:
+            return {"method": self.method.name, "region": self.method.region.name}
+        config = self.weights.config
+        return {"method": config["method"], "region": config["region"], "weights": config["sha256"]}
+
+    def __repr__(self) -> str:
+        method, engine = self.method, self.method.engine
+        return f"Detector({method.name} for {method.region.name}, {engine.precision} on {engine.name})"
+
+
+def load_detector(
+    region: str,
+    method: str | None = None,
+    weights: str | Path | None = None,
+    engine: str = engines.AUTO,
+    precision: str = engines.EXACT,
+) -> Detector:
+    """A trained detector for one region of the body.
+
+    Parameters
+    ----------
+    region : str
+        `brain` or `abdom`.
+    method : str, optional
+        A name that `mood info` lists; by default the one that measures best.
+    weights : str or pathlib.Path, optional
+        A folder that `mood train` wrote; by default weights in `restore_dir`, or those that come with the package.
+    engine : str
+        What runs the networks: `auto`, `keras` or `openvino`.
+    precision : str
+        `float32`, or `int8`, which is faster, less exact, and needs graphs that `mood quantise` made.
+
+    Returns
+    -------
+    Detector
+
+    Raises
+    ------
+    UsageError
+        When a name is unknown, or what it names is not installed.
+    WeightsError
+        When there are no weights, or they are damaged or for something else.
+
+    Examples
+    --------
+    >>> load_detector("brain", engine="keras")
+    Detector(mix for brain, float32 on keras)
+    """
+    where, folder = get_region(region).name, None if weights is None else Path(weights)
+    chosen = methods.known(method or store.default_method(where, folder))
+    running = engines.choose(engine, precision)
+    found = store.find_weights(chosen, where, folder, methods.MEMBERS.get(chosen, ()))
+    return Detector(methods.load_method(found, running), found)
+
+
+def score(
+    image: Image,
+    region: str = "brain",
+    method: str | None = None,
+    weights: str | Path | None = None,
+    engine: str = engines.AUTO,
+    precision: str = engines.EXACT,
+) -> Result:
+    """Score one scan; for many, `load_detector` once and let it score each of them.
+
+    Parameters
+    ----------
+    image : str, pathlib.Path, nibabel image or Volume
+        As for `Detector.score`.
+    region, method, weights, engine, precision
+        As for `load_detector`.
+
+    Returns
+    -------
+    Result
+
+    Raises
+    ------
+    ScanError, UsageError, WeightsError
+
+    Examples
+    --------
+    >>> import nibabel as nib
+    >>> import numpy as np
+    >>> voxels = np.random.default_rng(0).uniform(0.2, 1.0, (24, 20, 16))
+    >>> result = score(nib.Nifti1Image(np.pad(voxels, 4), np.diag([6.0, 6.0, 6.0, 1.0])), region="brain")
+    >>> result.map.shape
+    (32, 28, 24)
+    >>> 0 <= result.sample_score <= 1
+    True
+    """
+    scan = as_volume(image)  # before anything that takes longer to fail
+    return load_detector(region, method, weights, engine, precision).score(scan)
