@@ -139,10 +139,6 @@ class Detector:
         """The map on the method's grid, (X, Y, Z) float32 ndarray in [0, 1]."""
         return self.method.score_scan(scan)
 
-    def restored_map(self, scan: ConformedScan) -> np.ndarray:
-        """The map on the scan's own voxels, (X, Y, Z) float32 ndarray in [0, 1]."""
-        return scan.placement.restore(self.grid_map(scan))
-
     def result(self, scan: ConformedScan, grid_map: np.ndarray) -> Result:
         """What a map on the grid comes to on the scan's own voxels."""
         score = self.method.sample_score(grid_map)

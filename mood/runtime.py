@@ -22,7 +22,7 @@ TITLES = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch", "openvin
 BACKENDS = tuple(TITLES)  # the best first
 TRAINING_BACKENDS = BACKENDS[:3]  # the last one predicts only
 VARIABLE = "KERAS_BACKEND"  # what Keras reads when it is first imported
-_set_here: set[str] = set()  # values of it that are not the user's
+_tentative: set[str] = set()  # a value of it that nobody asked for
 
 
 def prepare(backends: Sequence[str] = BACKENDS) -> str:
@@ -51,7 +51,12 @@ def prepare(backends: Sequence[str] = BACKENDS) -> str:
         return str(fixed_backend())
     asked = _asked()
     chosen = _checked(asked) if asked in backends or asked not in (None, *BACKENDS) else None
-    return _set(chosen or next(filter(installed, (*backends, *BACKENDS)), None))
+    chosen = chosen or next(filter(installed, (*backends, *BACKENDS)), None)
+    if chosen is None:
+        raise MoodError("no engine for the networks is installed", fix="Run: pip install 'mood[cpu]' or 'mood[gpu]'")
+    _tentative.clear()
+    os.environ[VARIABLE] = chosen
+    return chosen
 
 
 def prepare_training() -> str:
@@ -59,7 +64,7 @@ def prepare_training() -> str:
     fixed = fixed_backend()
     backend = prepare((fixed,) if fixed else TRAINING_BACKENDS)
     if backend not in TRAINING_BACKENDS:
-        fix = f"Run: pip install 'mood[cpu]' or 'mood[gpu]', and unset {VARIABLE}"
+        fix = f"Run: pip install 'mood[cpu]' or 'mood[gpu]', and start anew without {VARIABLE}"
         raise MoodError(f"{TITLES[backend]} runs networks but does not train them", fix=fix)
     return backend
 
@@ -69,11 +74,12 @@ def prepare_import() -> None:
     quieten()
     backend = next(filter(installed, BACKENDS), None)
     if backend and not os.environ.get(VARIABLE) and "keras" not in sys.modules:
-        _set(backend)
+        _tentative.add(backend)
+        os.environ[VARIABLE] = backend
 
 
 def fixed_backend() -> str | None:
-    """What Keras runs on, or is to run on because the user said so; None while this is open.
+    """What Keras runs on, or is to run on because the user or `prepare` said so; None while this is open.
 
     Raises
     ------
@@ -92,9 +98,8 @@ def installed(package: str) -> bool:
 
 
 def _asked() -> str | None:
-    """The backend that the user named."""
     value = os.environ.get(VARIABLE)
-    return None if value in _set_here else value or None
+    return None if value in _tentative else value or None
 
 
 def _checked(asked: str | None) -> str:
@@ -107,23 +112,13 @@ def _checked(asked: str | None) -> str:
     return asked
 
 
-def _set(backend: str | None) -> str:
-    if backend is None:
-        raise MoodError("no engine for the networks is installed", fix="Run: pip install 'mood[cpu]' or 'mood[gpu]'")
-    if backend != os.environ.get(VARIABLE):
-        _set_here.clear()
-        _set_here.add(backend)
-    os.environ[VARIABLE] = backend
-    return backend
-
-
 def quieten() -> None:
     """Keep what backends print about themselves from the user, and leave GPU memory to others."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
-    for noisy in ("absl", "tensorflow"):  # the latter warns of each new shape of slices
+    for noisy in ("absl", "jax", "tensorflow"):  # the last one warns of each new shape of slices
         logging.getLogger(noisy).setLevel(logging.ERROR)
 
 

@@ -27,6 +27,7 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
+from mood import runtime
 from mood.atomic import write_text
 from mood.benchmark import tables
 from mood.benchmark.baselines import ENGINES, methods_with_weights, on_engines, trained_baseline
@@ -100,6 +101,8 @@ def planned(asked: argparse.Namespace) -> Plan:
 
 def methods_of(region: Region, entries: list[Entry], asked: argparse.Namespace, plan: Plan) -> dict[str, Method]:
     """The rows of the tables: shipped methods, weights named on the command line, baselines."""
+    if set(BASELINES) & set(asked.methods):
+        runtime.prepare_training()  # in this process, so that the other methods run on what trains them
     methods = methods_with_weights(region, asked.methods)
     for found in map(read_folder, asked.weights):
         if found.region == region.name:

@@ -13,7 +13,10 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from mood import atomic, compression
+from mood import atomic, compression, runtime
+
+runtime.prepare_training()
+import keras  # noqa: E402, F401 - on what trains, so that no test that predicts decides for those after it
 
 SHAPE = (24, 20, 16)
 
@@ -29,6 +32,12 @@ def scan(rng) -> np.ndarray:
     data = np.zeros(SHAPE, np.float32)
     data[4:19, 3:17, 2:13] = rng.uniform(0.2, 1.0, (15, 14, 11))
     return data
+
+
+@pytest.fixture
+def openvino() -> None:
+    """For tests of that engine."""
+    pytest.importorskip("openvino")
 
 
 @pytest.fixture

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from mood import predict, run_record
+from mood.detector import Detector
 from mood.errors import NoInputError, OutputError, UsageError
-from mood.predict import predict_folder, score_scan
+from mood.predict import predict_folder
 from mood.regions import BRAIN
 from mood.training.run import new_method
-from mood.volume import load
 
 LEFT_HANDED = np.diag([-1.5, 2.0, 1.0, 1.0])
 
@@ -53,9 +53,9 @@ def test_every_scan_gets_a_map_on_its_grid_and_a_score(folder, tmp_path, method)
         np.testing.assert_array_equal(after.affine, before.affine)
         assert after.get_fdata().max() > 0
         assert 0 <= float((tmp_path / "out" / f"{name}.nii.gz.txt").read_text()) <= 1
-    expected, score = score_scan(load(folder / "a.nii.gz"), method)
-    np.testing.assert_allclose(nib.load(tmp_path / "out" / "a.nii.gz").get_fdata(), expected, atol=2**-15)
-    assert outcomes[0].sample_score == pytest.approx(score, abs=1e-6)
+    expected = Detector(method).score(folder / "a.nii.gz")
+    np.testing.assert_allclose(nib.load(tmp_path / "out" / "a.nii.gz").get_fdata(), expected.map, atol=2**-15)
+    assert outcomes[0].sample_score == pytest.approx(expected.sample_score, abs=1e-6)
 
 
 @pytest.mark.parametrize(("mode", "suffixes"), [("sample", {".txt"}), ("pixel", {".gz"}), ("both", {".txt", ".gz"})])

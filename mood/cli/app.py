@@ -185,7 +185,7 @@ def main() -> None:
 def run(arguments: list[str]) -> None:
     """Run one command line and leave the process; errors become one sentence and an exit status."""
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s", stream=sys.stderr)
-    for noisy in ("absl", "h5py", "matplotlib", "jax"):
+    for noisy in ("h5py", "matplotlib"):
         logging.getLogger(noisy).setLevel(logging.ERROR)
     sys.unraisablehook = _unraisable
     try:

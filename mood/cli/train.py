@@ -37,9 +37,6 @@ def train(
     ] = None,
 ) -> None:
     """Train a method on healthy scans. The same command again goes on where it stopped."""
-    from mood import runtime
-
-    runtime.prepare_training()
     from mood.training import run as training
     from mood.weights.store import default_method
 

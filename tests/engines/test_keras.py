@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from mood import runtime
+from mood.engines import Unsupported, choose
 from mood.engines.keras import FixedBatches, batch_images, forward
-from mood.errors import UsageError
 from mood.networks.ascnet import build_main_module
 from mood.networks.cropped import cropped_forward
 from mood.networks.unet import build_unet
@@ -29,16 +29,11 @@ def as_list(outputs) -> list[np.ndarray]:
     return list(outputs) if isinstance(outputs, (list, tuple)) else [outputs]
 
 
-@pytest.fixture
-def openvino():
-    pytest.importorskip("openvino")
-
-
 @pytest.mark.parametrize("name", NETWORKS)
 def test_both_engines_give_one_map_for_any_shape(openvino, rng, name):
     runtime.seed_initial_weights(0)
     network = NETWORKS[name]()
-    run = forward(network, "openvino")
+    run = choose("openvino").runner(network)
     for shape in ((2, 64, 96, 1), (1, 96, 32, 1), (2, 64, 96, 1)):
         slices = rng.random(shape, dtype=np.float32)
         expected = as_list(network.predict_on_batch(slices))
@@ -65,20 +60,22 @@ def test_every_layer_that_is_translated_does_what_it_does_in_keras(openvino, rng
     runtime.seed_initial_weights(0)
     network = all_layers()
     slices = rng.random((2, 23, 31, 2), dtype=np.float32)
-    for output, wanted in zip(forward(network, "openvino")(slices), network.predict_on_batch(slices), strict=True):
+    for output, wanted in zip(
+        choose("openvino").runner(network)(slices), network.predict_on_batch(slices), strict=True
+    ):
         np.testing.assert_allclose(output, wanted, atol=1e-5)
 
 
 def test_a_layer_that_is_not_translated_is_named(openvino):
     inputs = keras.Input((None, None, 1))
-    with pytest.raises(UsageError, match="layer GroupNormalization"):
-        forward(keras.Model(inputs, keras.layers.GroupNormalization(1)(inputs)), "openvino")
-    with pytest.raises(UsageError, match="activation gelu"):
-        forward(keras.Model(inputs, keras.layers.Conv2D(1, 1, activation="gelu")(inputs)), "openvino")
+    with pytest.raises(Unsupported, match="layer GroupNormalization"):
+        choose("openvino").runner(keras.Model(inputs, keras.layers.GroupNormalization(1)(inputs)))
+    with pytest.raises(Unsupported, match="activation gelu"):
+        choose("openvino").runner(keras.Model(inputs, keras.layers.Conv2D(1, 1, activation="gelu")(inputs)))
 
 
 def test_a_result_is_not_written_over_by_the_next_one(openvino, rng):
-    run = forward(build_wide_resnet("dec", width=1), "openvino")
+    run = choose("openvino").runner(build_wide_resnet("dec", width=1))
     slices = rng.random((1, 32, 48, 1), dtype=np.float32)
     first = run(slices)
     kept = first.copy()
@@ -91,29 +88,25 @@ def test_cropping_is_exact_on_openvino_too(openvino, rng):
     slices = np.zeros((2, 96, 128, 1), np.float32)
     slices[:, 13:77, 21:50] = rng.uniform(0.5, 1, (2, 64, 29, 1))
     full = network.predict_on_batch(slices)
-    np.testing.assert_allclose(cropped_forward(network, "openvino")(slices), full, atol=1e-5)
+    np.testing.assert_allclose(cropped_forward(network, choose("openvino"))(slices), full, atol=1e-5)
 
 
 def test_a_compiled_network_keeps_its_optimizer(rng):
     network = build_wide_resnet("dec", width=1)
     network.compile("adam", "mse")
     optimizer = network.optimizer
-    forward(network, "keras")(np.zeros((1, 32, 32, 1), np.float32))
+    forward(network)(np.zeros((1, 32, 32, 1), np.float32))
     assert network.optimizer is optimizer
 
 
 IN_A_PROCESS_OF_ITS_OWN = """
 import sys
-from mood import runtime
-assert runtime.choose_engine("openvino") == "openvino", runtime.engine()
-import keras
+import mood
+method = mood.load_detector(sys.argv[1], "fpi", engine="openvino").method
 import numpy as np
-from mood.methods import load_method
-from mood.weights.store import find_weights
-method = load_method(find_weights("fpi", sys.argv[1]))
 scan = np.load(sys.argv[2])
 np.save(sys.argv[3], method.score_volume(scan))
-assert "OpenVINO" in runtime.device()
+assert "OpenVINO" in method.engine.device()
 assert not {"tensorflow", "torch", "jax"} & set(sys.modules)
 """
 
@@ -124,7 +117,7 @@ def test_without_any_other_backend_the_maps_are_the_same(openvino, scan, tmp_pat
     from mood.weights.store import find_weights
 
     np.save(tmp_path / "scan.npy", scan)
-    environment = {key: value for key, value in os.environ.items() if key not in ("KERAS_BACKEND", "MOOD_ENGINE")}
+    environment = {key: value for key, value in os.environ.items() if key != "KERAS_BACKEND"}
     command = [sys.executable, "-c", IN_A_PROCESS_OF_ITS_OWN, region]
     done = subprocess.run(
         [*command, tmp_path / "scan.npy", tmp_path / "map.npy"], env=environment, capture_output=True, text=True
@@ -132,14 +125,6 @@ def test_without_any_other_backend_the_maps_are_the_same(openvino, scan, tmp_pat
     assert done.returncode == 0, done.stderr
     expected = load_method(find_weights("fpi", region)).score_volume(scan)
     np.testing.assert_allclose(np.load(tmp_path / "map.npy"), expected, atol=1e-4)
-
-
-def test_an_engine_that_is_not_there_is_said(monkeypatch):
-    with pytest.raises(UsageError, match="auto, keras, openvino"):
-        runtime.choose_engine("onnx")
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(UsageError, match=r"pip install 'mood\[openvino\]'"):
-        runtime.choose_engine("openvino")
 
 
 def doubled(images):

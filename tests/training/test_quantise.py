@@ -2,7 +2,6 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from mood import runtime
 from mood.errors import NoInputError, UsageError, WeightsError
 from mood.methods import load_method
 from mood.regions import BRAIN
@@ -40,31 +39,28 @@ def weights(request, tmp_path_factory, module_healthy):
     return read_folder(folder)
 
 
-def test_int8_weights_nearly_give_the_same_map(weights, monkeypatch, rng):
+def test_int8_weights_nearly_give_the_same_map(weights, rng):
     scan = texture(rng)
     exact = load_method(weights).score_volume(scan)
-    monkeypatch.setenv("MOOD_PRECISION", "int8")
-    rounded = load_method(weights).score_volume(scan)
+    rounded = load_method(weights, precision="int8").score_volume(scan)
     assert 0 < np.abs(rounded - exact).mean() < 0.03
-    np.testing.assert_array_equal(rounded, load_method(weights).score_volume(scan))
+    np.testing.assert_array_equal(rounded, load_method(weights, precision="int8").score_volume(scan))
 
 
-def test_a_flipped_byte_in_a_graph_is_noticed(weights, monkeypatch):
-    monkeypatch.setenv("MOOD_PRECISION", "int8")
+def test_a_flipped_byte_in_a_graph_is_noticed(weights):
     for path in weights.path.glob("int8-*"):
         sound = path.read_bytes()
         path.write_bytes(sound[:40] + bytes([sound[40] ^ 1]) + sound[41:])
         with pytest.raises(WeightsError, match="damaged"):
-            load_method(weights)
+            load_method(weights, precision="int8")
         path.write_bytes(sound)
-    load_method(weights)
+    load_method(weights, precision="int8")
 
 
-def test_weights_without_graphs_say_what_to_do(module_healthy, tmp_path, monkeypatch):
+def test_weights_without_graphs_say_what_to_do(module_healthy, tmp_path):
     folder = train(module_healthy, tmp_path, "fpi", BRAIN, SMALL, Schedule(steps=1, check_every=1, held_out=1))
-    monkeypatch.setenv("MOOD_PRECISION", "int8")
     with pytest.raises(WeightsError, match="mood quantise"):
-        load_method(read_folder(folder))
+        load_method(read_folder(folder), precision="int8")
 
 
 def test_new_weights_drop_the_graphs_of_the_old(weights, module_healthy, tmp_path):
@@ -83,14 +79,3 @@ def test_what_has_no_int8_form_is_refused(module_healthy, tmp_path):
 def test_an_empty_folder_is_no_input(weights, tmp_path):
     with pytest.raises(NoInputError):
         quantise_weights(weights, tmp_path)
-
-
-def test_int8_is_openvinos(monkeypatch):
-    for name in ("MOOD_ENGINE", "MOOD_PRECISION"):
-        monkeypatch.setenv(name, "keras" if name == "MOOD_ENGINE" else "float32")
-    with pytest.raises(UsageError, match="no int8"):
-        runtime.choose_precision("int8")
-    with pytest.raises(UsageError, match="float32"):
-        runtime.choose_precision("int4")
-    monkeypatch.setenv("MOOD_ENGINE", "openvino")
-    assert runtime.choose_precision("int8") == runtime.precision() == "int8"

@@ -12,6 +12,7 @@ from mood.methods.baselines.atlas import Atlas, AtlasSettings
 from mood.regions import ABDOM, BRAIN, Grid
 from mood.synthesis.outliers import ALL_KINDS, HARDER_KINDS, KINDS, draw_outlier
 from mood.training import checkpoints
+from mood.training import run as training_run
 from mood.training.data import measure_calibration, selection_ap, selection_cases
 from mood.training.loop import STATE
 from mood.training.run import Schedule, new_method, train
@@ -157,11 +158,20 @@ def test_a_training_that_fails_leaves_its_best_weights(healthy, tmp_path, monkey
 
 def test_a_gpu_trains_in_mixed_precision_and_keeps_float32_weights(healthy, tmp_path, monkeypatch):
     monkeypatch.setattr(runtime, "gpus", lambda: ["some GPU"])
-    try:
-        folder = run(healthy, tmp_path / "w", steps=3)
-        assert keras.mixed_precision.global_policy().name == "mixed_bfloat16"
-    finally:
-        keras.mixed_precision.set_global_policy("float32")
+    policies = {}
+
+    def observe(method, scans):
+        policies["calibration"] = method.network.layers[-1].compute_dtype
+        return calibration(method, scans)
+
+    calibration = training_run.measure_calibration
+    monkeypatch.setattr(training_run, "measure_calibration", observe)
+    plan = Schedule(steps=3, check_every=3, held_out=2)
+    policy = keras.mixed_precision.global_policy
+    training = lambda *_: policies.setdefault("training", policy().name)  # noqa: E731
+    folder = train(healthy, tmp_path / "w", "fpi", BRAIN, SMALL, plan, on_step=training)
+    assert policies == {"training": "mixed_bfloat16", "calibration": "float32"}
+    assert policy().name == "float32"
     assert np.isfinite([float(row["loss"]) for row in rows(folder)]).all()
     monkeypatch.undo()
     method = load_method(read_folder(folder))
