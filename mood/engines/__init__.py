@@ -9,7 +9,6 @@ The classes import nothing until they are asked to run something, so that choice
 
 from __future__ import annotations
 
-import importlib.util
 import logging
 import os
 from abc import ABC, abstractmethod
@@ -81,7 +80,7 @@ class Engine(ABC):
     @classmethod
     def available(cls) -> bool:
         """Whether it is installed, told without importing it."""
-        return all(importlib.util.find_spec(package) for package in cls.packages)
+        return all(map(runtime.installed, cls.packages))
 
     @property
     def takes_graphs(self) -> bool:
@@ -204,14 +203,14 @@ def choose(name: str = AUTO, precision: str = EXACT) -> Engine:
 
     Examples
     --------
-    >>> choose("keras").precision
+    >>> choose("keras").described()["precision"]
     'float32'
     """
     for kind, word, words in (("engine", name, CHOICES), ("precision", precision, PRECISIONS)):
         if word not in words:
             raise UsageError(f"unknown {kind} '{word}'", fix=f"Choose one of: {', '.join(words)}")
     engine = (_automatic(precision) if name == AUTO else ENGINES[name])(precision)
-    if not all(map(runtime.installed, engine.packages)):
+    if not all(map(runtime.installed, engine.packages)):  # not `available`: Keras runs on OpenVINO alone too
         raise UsageError(f"the engine {engine.name} is not installed", fix=f"Run: pip install 'mood[{engine.extra}]'")
     runtime.prepare(engine.backends)
     return engine
