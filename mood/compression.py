@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import gzip
+import math
+import os
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import nibabel as nib
 import numpy as np
 
 GzipFile: Any
@@ -69,3 +72,15 @@ def _check_sum(file: gzip.GzipFile) -> None:
     except gzip.BadGzipFile as error:
         if not str(error).startswith("Not a gzipped file"):
             raise
+
+
+def is_whole_map(path: Path) -> bool:
+    """Whether a compressed map is there and not cut short, told by its header and its last four bytes alone."""
+    try:
+        image: Any = nib.load(path)
+        expected = image.dataobj.offset + math.prod(image.shape) * image.dataobj.dtype.itemsize
+        with path.open("rb") as file:
+            file.seek(-4, os.SEEK_END)
+            return int.from_bytes(file.read(4), "little") == expected % 2**32  # how gzip keeps the length
+    except Exception:  # nibabel raises whatever a damaged header leads it to
+        return False

@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import Any, Self
 
 from mood.atomic import claim, write_text
+from mood.compression import is_whole_map
 from mood.errors import OutputError, UsageError
-from mood.volume import is_whole_map, read_score, scan_name
+from mood.volume import read_score, scan_name
 
 RUN_RECORD, SCORE_TABLE = "run.json", "scores.csv"
 SECONDS_BETWEEN_RECORDS = 5.0

@@ -7,8 +7,6 @@ scan's own header; only what describes the values changes.
 from __future__ import annotations
 
 import logging
-import math
-import os
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -180,7 +178,7 @@ def _first_line(error: BaseException) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
-def save_map(score_map: np.ndarray, header: nib.Nifti1Header, affine: np.ndarray, path: Path) -> None:
+def save_map(score_map: np.ndarray, header: nib.Nifti1Header, affine: np.ndarray, path: str | Path) -> None:
     """Write a score map on the grid of the scan it belongs to, all or nothing.
 
     The header is the scan's own: shape, affine, qform and sform with their codes, units and
@@ -192,7 +190,7 @@ def save_map(score_map: np.ndarray, header: nib.Nifti1Header, affine: np.ndarray
     score_map : (X, Y, Z) float32 ndarray in [0, 1]
     header, affine
         Those of the scan.
-    path : pathlib.Path
+    path : str or pathlib.Path
         Ends in `.nii.gz`.
 
     Raises
@@ -207,7 +205,7 @@ def save_map(score_map: np.ndarray, header: nib.Nifti1Header, affine: np.ndarray
     image = kind(np.broadcast_to(np.uint16(0), header.get_data_shape()), affine, header)
     image.header.set_slope_inter(MAP_STEP, 0.0)
     image.update_header()
-    with replacing(path) as temporary, compression.writer(temporary) as file:
+    with replacing(Path(path)) as temporary, compression.writer(temporary) as file:
         image.header.write_to(file)
         file.write(bytes(int(image.header["vox_offset"]) - file.tell()))
         for piece in _stored_slices(score_map, image.get_data_dtype()):
@@ -239,18 +237,6 @@ def save_score(score: float, path: Path) -> None:
     """Write one sample score in [0, 1] as the first line of a text file, all or nothing."""
     with replacing(path) as temporary:
         temporary.write_text(f"{min(max(float(score), 0.0), 1.0):.6f}\n", encoding="ascii")
-
-
-def is_whole_map(path: Path) -> bool:
-    """Whether a compressed map is there and not cut short, told by its header and its last four bytes alone."""
-    try:
-        image: Any = nib.load(path)
-        expected = image.dataobj.offset + math.prod(image.shape) * image.dataobj.dtype.itemsize
-        with path.open("rb") as file:
-            file.seek(-4, os.SEEK_END)
-            return int.from_bytes(file.read(4), "little") == expected % 2**32  # how gzip keeps the length
-    except Exception:  # nibabel raises whatever a damaged header leads it to
-        return False
 
 
 def read_score(path: Path) -> float | None:

@@ -5,8 +5,9 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from mood.compression import is_whole_map
 from mood.errors import NoInputError, OutputError, ScanError
-from mood.volume import find_scans, is_whole_map, load, read_score, save_map, save_score, scan_name
+from mood.volume import find_scans, load, read_score, save_map, save_score, scan_name
 
 OBLIQUE = np.array([[0, -1.5, 0.3, 7], [2.0, 0, 0, -5], [0.1, 0, 3.0, 2], [0, 0, 0, 1]])
 
