@@ -61,7 +61,7 @@ def predict(
     method = methods.known(method or weights_store.default_method(where, weights))
     found = weights_store.find_weights(method, where, weights, methods.MEMBERS.get(method, ()))
     detector = methods.load_method(found)
-    about = {"method": found.method, "region": found.region, "weights": found.config["sha256"]}
+    about = {"method": found.method, "region": found.region, "weights": found.sha256}
     report = _ScanReport()
     outcomes = prediction.predict_folder(
         source, target, detector, mode, challenge=challenge, overwrite=overwrite, about=about, on_scan=report

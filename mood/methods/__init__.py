@@ -6,8 +6,7 @@ import importlib
 from typing import Any
 
 from mood import runtime
-from mood.calibration import Calibration
-from mood.errors import UsageError, WeightsError
+from mood.errors import WeightsError, unknown
 from mood.methods.base import Method
 from mood.regions import get_region
 from mood.weights.store import WeightsFolder
@@ -30,7 +29,7 @@ MEMBERS = {"ensemble": ("fpi", "ascnet")}  # methods that can take the trained w
 def known(name: str) -> str:
     """`name`, when there is a method of this name; else `UsageError`."""
     if name not in REGISTRY:
-        raise UsageError(f"unknown method '{name}'", fix=f"Choose one of: {', '.join(REGISTRY)}")
+        raise unknown("method", name, REGISTRY)
     return name
 
 
@@ -45,12 +44,11 @@ def load_method(weights: WeightsFolder) -> Method:
     if weights.members:
         members = [load_method(member) for member in weights.members]
         return method_type(weights.method).composed_of(members)
-    method = _build(weights.method, weights.region, weights.config["settings"])
+    method = _build(weights.method, weights.region, weights.config.settings)
     load_arrays(method, weights, fix="Restore both files from one source")
     if runtime.precision() == "int8":
         method.use_graphs(weights.verified_graphs())
-    if weights.calibration is not None:
-        method.calibration = Calibration.from_dict(weights.calibration)
+    method.calibration = weights.calibration
     return method
 
 
@@ -59,8 +57,10 @@ def load_arrays(method: Method, weights: WeightsFolder, fix: str) -> None:
     arrays = weights.verified_arrays()
     try:
         method.load_weights(arrays)
-    except (ValueError, KeyError, OSError) as error:
-        what = f"the arrays do not fit the settings ({str(error).splitlines()[0]})"
+    except WeightsError:
+        raise
+    except Exception as error:  # files that were checked and still do not fit fail in as many ways as there are
+        what = f"the arrays do not fit the settings ({(str(error).splitlines() or [type(error).__name__])[0]})"
         raise WeightsError(what, where=weights.path, fix=fix) from error
 
 
