@@ -16,6 +16,7 @@ from mood.methods import load_method
 from mood.methods.mix.method import Mix
 from mood.methods.mix.training_images import LOOKS
 from mood.networks.unet import copy_member
+from mood.training import provenance
 from mood.training.data import measure_calibration, selection_ap, selection_cases
 from mood.volume import find_scans, scan_name
 from mood.weights.store import ARRAYS, WeightsFolder, write_folder
@@ -51,10 +52,11 @@ def join(folders: Sequence[WeightsFolder], source: Path, target: Path) -> float:
     _check_alike(folders)
     joined = joined_method(methods)
     held_out = _held_out(folders[0], source)
+    made = [*provenance.steps_of(*folders), provenance.step("join", held_out)]
     check_writable(target)
     ap = selection_ap(joined, selection_cases(held_out, joined, folders[0].config["training"]["seed"]))
     config: dict[str, Any] = {"method": joined.name, "region": joined.region.name}
-    config |= {"settings": joined.settings.to_dict(), "training": _training(folders, ap)}
+    config |= {"settings": joined.settings.to_dict(), "training": _training(folders, ap) | {"provenance": made}}
     if held_out:
         config["calibration"] = measure_calibration(joined, held_out).to_dict()
     with private_folder(target) as folder:

@@ -20,7 +20,7 @@ from mood.atomic import check_writable, locked, remove_stale
 from mood.errors import TrainingError, UsageError
 from mood.methods import Method, load_arrays, method_type
 from mood.regions import Region
-from mood.training import checkpoints
+from mood.training import checkpoints, provenance
 from mood.training.data import (
     discard_prepared,
     hold_out,
@@ -92,22 +92,26 @@ def train(
     runtime.seed_initial_weights(schedule.seed)
     with runtime.mixed_precision():
         method = new_method(method_name, region, settings or {})
+    earlier = []
     if start_from is not None:
         found = find_weights(method.name, read_folder(start_from).region, start_from)
         load_arrays(method, found, fix="Train with the settings in their config.json")
         note = f"Started from weights with SHA-256 {found.config['sha256'][:12]}. {note}".strip()
+        earlier = provenance.steps_of(found)
     check_writable(target)
     with locked(target / LOCK):
         remove_stale(target)
         run = _prepared_run(source, target, method, schedule, unlabelled, on_step)
+        made = provenance.step("train", _files_read(run, source), unlabelled)
+        stated = {"note": note, "provenance": [*earlier, made]}
         try:
             with runtime.mixed_precision():  # some networks are built only now
                 run.go()
         except TrainingError:
             if checkpoints.newest(target / BEST) is not None:
-                _write_weights(run, note)
+                _write_weights(run, stated)
             raise
-        _write_weights(run, note)
+        _write_weights(run, stated)
     return target
 
 
@@ -137,6 +141,12 @@ def _prepared_run(
     return Run(method, target, schedule, cases, on_step, training=training, held_out=held_out)
 
 
+def _files_read(run: Run, source: Path) -> list[Path]:
+    """The scans that are trained on or held out; those that could not be read are not among them."""
+    names = {path.stem for path in run.training} | {scan_name(path) for path in run.held_out}
+    return [path for path in find_scans(source) if scan_name(path) in names]
+
+
 def _check_changes(record: TrainingRecord, source: Path, target: Path) -> None:
     """Say which scans are others than those a training was begun with; `UsageError` when it has got anywhere."""
     changes = record.changes()
@@ -147,7 +157,7 @@ def _check_changes(record: TrainingRecord, source: Path, target: Path) -> None:
         log.warning("%s: the scans have changed since they were prepared: %s", source, changes)
 
 
-def _write_weights(run: Run, note: str) -> None:
+def _write_weights(run: Run, stated: dict[str, Any]) -> None:
     progress, held_out = run.progress, run.held_out
     facts = {
         "steps": progress.step,
@@ -159,10 +169,9 @@ def _write_weights(run: Run, note: str) -> None:
         "seed": run.schedule.seed,
         "minutes": round(progress.seconds / 60, 1),
         "device": runtime.device(),
-        "note": note,
     }
     about = {"method": run.method.name, "region": run.method.region.name, "settings": run.method.settings.to_dict()}
-    config: dict[str, Any] = about | {"training": facts}
+    config: dict[str, Any] = about | {"training": facts | stated}
     best = checkpoints.newest(run.target / BEST)
     if best is None:
         fix = "Give the same command again"

@@ -1,21 +1,27 @@
-"""The card of trained weights: what they are, what they have seen, how they were chosen."""
+"""The card of trained weights: what they have seen, how they were chosen, what they were made with."""
 
 from __future__ import annotations
 
 from typing import Any
+
+NOT_RECORDED = (
+    "These weights were trained before command, commit and library versions were recorded, so nothing promises "
+    "that they can be made again byte for byte."
+)
 
 
 def card_text(config: dict[str, Any]) -> str:
     """Markdown for people, from what `config.json` holds for programs."""
     training = dict(config["training"])
     note = training.pop("note", "") or "Nothing was stated about the data."
-    rows = {**config["settings"], **training, **config.get("bench", {})}
-    table = "\n".join(f"| {name.replace('_', ' ')} | {_cell(value)} |" for name, value in rows.items())
-    return (
-        f"# {config['method']}-{config['region']}\n\n{note}\n\n"
-        "The checkpoint was chosen by average precision on synthetic outliers (kinds that are not trained on) "
-        f"planted in held-out healthy scans.\n\n| | |\n| --- | --- |\n{table}\n"
-    )
+    steps = training.pop("provenance", [])
+    sections = [f"# {config['method']}-{config['region']}", note, _choice(training)]
+    sections += ["## What was used", _table(training), "## Made with"]
+    sections += [_step(step) for step in steps] or [NOT_RECORDED]
+    sections += ["## Settings", _table(config["settings"])]
+    if bench := config.get("bench"):
+        sections += ["## Measured", _table(bench)]
+    return "\n\n".join(sections) + "\n"
 
 
 def summary(config: dict[str, Any]) -> list[str]:
@@ -28,12 +34,38 @@ def summary(config: dict[str, Any]) -> list[str]:
         f"method {config['method']}, region {config['region']}; grid {grid}, voxels {spacing} mm{tasks}",
         f"{training['training_scans']} scans, {training['steps']} steps, {training['device']}: {training['note']}",
     ]
+    lines += [f"{step['step']}: {step['command']} ({step['code'][:12]})" for step in training.get("provenance", [])]
     if bench:
         ap, auroc = bench["bench_pixel_ap"], bench["bench_sample_auroc"]
         lines.append(f"benchmark ({bench['bench_group']}): mean pixel AP {ap:.3f}, mean sample AUROC {auroc:.3f}")
     if "int8" in config:
         lines.append("int8 graphs are beside them (--precision int8)")
     return [*lines, f"SHA-256 {config['sha256']}"]
+
+
+def _choice(training: dict[str, Any]) -> str:
+    """How the checkpoint was chosen."""
+    held_out = training.get("held_out_scans", ())
+    if not held_out:
+        return "No scan was held out: the checkpoint is the last one, and the scores are not calibrated."
+    return (
+        "The checkpoint was chosen by average precision on synthetic outliers (kinds that are not trained on) "
+        f"planted in {len(held_out)} held-out healthy scans, which calibrate the scores too."
+    )
+
+
+def _step(step: dict[str, Any]) -> str:
+    """One command with the code, the libraries and the scans it ran on."""
+    libraries = ", ".join(f"{name} {version}" for name, version in step["versions"].items())
+    scans = f"{step['scans']} scans, SHA-256 of their list {step['scans_sha256']}"
+    if "unlabelled" in step:
+        scans += f"; {step['unlabelled']} unlabelled ones, {step['unlabelled_sha256']}"
+    return f"    {step['command']}\n\nCode: {step['code']}. With {libraries}. On {scans}."
+
+
+def _table(rows: dict[str, Any]) -> str:
+    lines = [f"| {name.replace('_', ' ')} | {_cell(value)} |" for name, value in rows.items()]
+    return "\n".join(["| | |", "| --- | --- |", *lines])
 
 
 def _cell(value: Any) -> str:

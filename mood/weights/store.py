@@ -179,6 +179,7 @@ def write_graphs(weights: WeightsFolder, graphs: Mapping[str, Graph]) -> None:
     for part, graph in graphs.items():
         files = graph.save(weights.path / GRAPH.format(part))
         config["int8"][part] = {file.name: checksum(file) for file in files}
+    write_text(weights.path / CARD, card_text(config))
     write_text(weights.path / CONFIG, json.dumps(config, indent=1) + "\n")
 
 
