@@ -1,4 +1,4 @@
-# The submission image. docker/README.md tells how to build and run it, and why it is made this way.
+# The submission image. docs/container.md tells how to build and run it, and why it is made this way.
 ARG BASE_IMAGE=debian:bookworm-slim
 FROM ${BASE_IMAGE}
 
