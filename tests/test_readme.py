@@ -143,6 +143,6 @@ def test_the_guides_way_to_evaluate_prints_a_table(folders):
 
 
 def test_the_documents_tell_every_extra_and_no_other():
-        extras = tomllib.loads((TOP / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    extras = tomllib.loads((TOP / "pyproject.toml").read_text())["project"]["optional-dependencies"]
     table = (TOP / "docs/reference.md").read_text().partition("## Extras")[2]
     assert set(re.findall(r"^\| `([\w-]+)` \|", table, re.MULTILINE)) == set(extras)

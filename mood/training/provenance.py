@@ -37,7 +37,7 @@ def step(name: str, scans: Sequence[Path], unlabelled: Path | None = None) -> di
     dict
         `step`, `command`, `code` (the commit), `versions`, and of the scans their number and `scans_sha256`.
     """
-    about = {"step": name, "command": command(), "code": revision(), "versions": versions()}
+    about: dict[str, Any] = {"step": name, "command": command(), "code": revision(), "versions": versions()}
     about |= {"scans": len(scans), "scans_sha256": list_digest(scans)}
     if unlabelled is not None:
         more = [path for path in find_scans(unlabelled) if path.is_file()]
