@@ -142,6 +142,15 @@ def test_the_guides_way_to_evaluate_prints_a_table(folders):
     assert re.search(r"mix .*\b2\b", shell("\n".join(others)))
 
 
+def test_the_hooks_are_well_formed_and_run_the_tools_of_the_environment():
+    program = Path(sys.executable).parent / "pre-commit"
+    done = subprocess.run([program, "validate-config", TOP / ".pre-commit-config.yaml"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    tools = set(re.findall(r"entry: \.venv/bin/(\S+)", (TOP / ".pre-commit-config.yaml").read_text()))
+    assert tools == {"ruff", "lint-imports", "mypy", "shellcheck"}
+    assert all((program.parent / tool).exists() for tool in tools)
+
+
 def test_the_documents_tell_every_extra_and_no_other():
     extras = tomllib.loads((TOP / "pyproject.toml").read_text())["project"]["optional-dependencies"]
     table = (TOP / "docs/reference.md").read_text().partition("## Extras")[2]

@@ -37,7 +37,9 @@ def summary(config: dict[str, Any]) -> list[str]:
     lines += [f"{step['step']}: {step['command']} ({step['code'][:12]})" for step in training.get("provenance", [])]
     if bench:
         ap, auroc = bench["bench_pixel_ap"], bench["bench_sample_auroc"]
-        lines.append(f"benchmark ({bench['bench_group']}): mean pixel AP {ap:.3f}, mean sample AUROC {auroc:.3f}")
+        lines.append(
+            f"benchmark ({bench['bench_group']}): mean pixel AP of the maps as they come {ap:.3f}, mean sample AUROC {auroc:.3f}"
+        )
     if "int8" in config:
         lines.append("int8 graphs are beside them (--precision int8)")
     return [*lines, f"SHA-256 {config['sha256']}"]
