@@ -27,6 +27,11 @@ IMAGES = {"cpu": "cpu", "gpu": "gpu", "openvino": "cpu"}  # the variants that ho
 def advice(*extras: str) -> str:
     """What to do when a library is missing that any of these extras brings, as a sentence without a full stop.
 
+    Parameters
+    ----------
+    *extras : str
+        Names of optional dependencies in pyproject.toml.
+
     Examples
     --------
     >>> advice("cpu", "gpu")

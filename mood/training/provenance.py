@@ -46,12 +46,26 @@ def step(name: str, scans: Sequence[Path], unlabelled: Path | None = None) -> di
 
 
 def steps_of(*folders: WeightsFolder) -> list[dict[str, Any]]:
-    """What was recorded of the making of these weights, one set after the other."""
+    """What was recorded of the making of these weights.
+
+    Parameters
+    ----------
+    *folders : WeightsFolder
+        Their steps follow one another in this order.
+    """
     return [made for folder in folders for made in folder.config["training"].get("provenance", [])]
 
 
 def with_step(weights: WeightsFolder, made: dict[str, Any]) -> WeightsFolder:
-    """The same weights with one more step in their config; nothing is written yet."""
+    """The same weights with one more step in their config; nothing is written yet.
+
+    Parameters
+    ----------
+    weights : WeightsFolder
+        As they were read.
+    made : dict
+        What `step` returned.
+    """
     training = weights.config["training"] | {"provenance": [*steps_of(weights), made]}
     return replace(weights, config=weights.config | {"training": training})
 
@@ -63,6 +77,12 @@ def command() -> str:
 
 
 def list_digest(scans: Iterable[Path]) -> str:
-    """The SHA-256 of a list with name, bytes and SHA-256 of each file, by name; the folder does not count."""
+    """The SHA-256 of a list with name, bytes and SHA-256 of each file, by name; the folder does not count.
+
+    Parameters
+    ----------
+    scans : iterable of pathlib.Path
+        In any order.
+    """
     lines = sorted(f"{path.name} {path.stat().st_size} {checksum(path)}\n" for path in scans)
     return hashlib.sha256("".join(lines).encode()).hexdigest()

@@ -11,7 +11,13 @@ NOT_RECORDED = (
 
 
 def card_text(config: dict[str, Any]) -> str:
-    """Markdown for people, from what `config.json` holds for programs."""
+    """Markdown for people, from what `config.json` holds for programs.
+
+    Parameters
+    ----------
+    config : dict
+        The content of `config.json`, with the checksum or without.
+    """
     training = dict(config["training"])
     note = training.pop("note", "") or "Nothing was stated about the data."
     steps = training.pop("provenance", [])
@@ -25,7 +31,13 @@ def card_text(config: dict[str, Any]) -> str:
 
 
 def summary(config: dict[str, Any]) -> list[str]:
-    """A few lines for a terminal: recipe, data, scores, checksum."""
+    """A few lines for a terminal: recipe, data, scores, checksum.
+
+    Parameters
+    ----------
+    config : dict
+        The content of `config.json`.
+    """
     settings, training, bench = config["settings"], config["training"], config.get("bench", {})
     grid = " x ".join(map(str, settings["grid_shape"]))
     spacing = " x ".join(f"{mm:.3g}" for mm in settings["spacing_mm"])
@@ -37,9 +49,8 @@ def summary(config: dict[str, Any]) -> list[str]:
     lines += [f"{step['step']}: {step['command']} ({step['code'][:12]})" for step in training.get("provenance", [])]
     if bench:
         ap, auroc = bench["bench_pixel_ap"], bench["bench_sample_auroc"]
-        lines.append(
-            f"benchmark ({bench['bench_group']}): mean pixel AP of the maps as they come {ap:.3f}, mean sample AUROC {auroc:.3f}"
-        )
+        measured = f"mean pixel AP of the maps as they come {ap:.3f}, mean sample AUROC {auroc:.3f}"
+        lines.append(f"benchmark ({bench['bench_group']}): {measured}")
     if "int8" in config:
         lines.append("int8 graphs are beside them (--precision int8)")
     return [*lines, f"SHA-256 {config['sha256']}"]
