@@ -1,4 +1,4 @@
-# The submission image. docker/README.md tells how to build and run it, and why it is made this way.
+# The submission image. docs/container.md tells how to build and run it, and why it is made this way.
 ARG BASE_IMAGE=debian:bookworm-slim
 FROM ${BASE_IMAGE}
 
@@ -29,6 +29,7 @@ ENV CUDA_CACHE_DISABLE=1 \
     NVIDIA_DRIVER_CAPABILITIES=compute,utility
 
 ARG REVISION=unknown
+ENV MOOD_IMAGE=${VARIANT} MOOD_REVISION=${REVISION}
 LABEL org.opencontainers.image.title="mood" \
       org.opencontainers.image.description="Out-of-distribution detection in brain MRI and abdominal CT" \
       org.opencontainers.image.licenses="Apache-2.0" \

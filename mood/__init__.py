@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from mood.regions import REGIONS
     from mood.volume import Volume, load, save_map
 
-__version__ = "0.1.0"
+__version__ = "0.1.0"  # pyproject.toml reads it from here
 __all__ = ["REGIONS", "Detector", "Result", "Volume", "load", "load_detector", "save_map", "score"]
 
 _MODULES = {

@@ -7,18 +7,17 @@ import hashlib
 import io
 import json
 import os
-import platform
 import time
 from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Self
 
 from mood.atomic import claim, write_text
 from mood.compression import is_whole_map
 from mood.errors import OutputError, UsageError
+from mood.installation import versions
 from mood.volume import read_score, scan_name
 
 RUN_RECORD, SCORE_TABLE = "run.json", "scores.csv"
@@ -231,7 +230,4 @@ def _now() -> str:
 
 
 def _environment() -> dict[str, Any]:
-    packages = ("mood", "keras", "numpy", "nibabel")
-    return {
-        "versions": {"python": platform.python_version()} | {name: version(name) for name in packages},
-    }
+    return {"versions": versions()}

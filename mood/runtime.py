@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from mood.errors import MoodError, UsageError
+from mood.installation import advice
 
 # OpenVINO and NNCF report their use over the network through this package, and do without when it is not there.
 sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
@@ -53,7 +54,7 @@ def prepare(backends: Sequence[str] = BACKENDS) -> str:
     chosen = _checked(asked) if asked in backends or asked not in (None, *BACKENDS) else None
     chosen = chosen or next(filter(installed, (*backends, *BACKENDS)), None)
     if chosen is None:
-        raise MoodError("no engine for the networks is installed", fix="Run: pip install 'mood[cpu]' or 'mood[gpu]'")
+        raise MoodError("no engine for the networks is installed", fix=advice("cpu", "gpu"))
     _tentative.clear()
     os.environ[VARIABLE] = chosen
     return chosen
@@ -64,7 +65,7 @@ def prepare_training() -> str:
     fixed = fixed_backend()
     backend = prepare((fixed,) if fixed else TRAINING_BACKENDS)
     if backend not in TRAINING_BACKENDS:
-        fix = f"Run: pip install 'mood[cpu]' or 'mood[gpu]', and start anew without {VARIABLE}"
+        fix = f"{advice('cpu', 'gpu')}, and start anew without {VARIABLE}"
         raise MoodError(f"{TITLES[backend]} runs networks but does not train them", fix=fix)
     return backend
 

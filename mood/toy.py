@@ -20,6 +20,7 @@ from numpy.random import Generator
 
 from mood.atomic import replacing, write_text
 from mood.errors import OutputError, UsageError, unknown
+from mood.installation import advice
 from mood.intensities import to_unit_range
 from mood.regions import Grid, Region
 from mood.synthesis.outliers import ALL_KINDS, KINDS, draw_outlier, plant_outlier
@@ -160,7 +161,7 @@ def load_template() -> tuple[np.ndarray, float]:
     """
     package = importlib.util.find_spec("nilearn")  # finds the folder without importing nilearn
     if package is None or not package.submodule_search_locations:
-        raise UsageError("toy brains need nilearn's template", fix="Run: pip install 'mood[toy]'")
+        raise UsageError("toy brains need nilearn's template", fix=advice("toy"))
     image = nib.Nifti1Image.from_filename(Path(package.submodule_search_locations[0]) / TEMPLATE)
     return np.asanyarray(image.dataobj), float(nib.affines.voxel_sizes(image.affine)[0])
 

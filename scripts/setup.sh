@@ -19,3 +19,4 @@ echo "setup: creating .venv (about 400 MB of downloads the first time)" >&2
 .venv/bin/python -m pip install --quiet --no-deps --only-binary=:all: --require-hashes -r "$lock"
 .venv/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 printf '%s\n' "$fingerprint" > "$stamp"
+echo "setup: done; this puts mood on the path: . $PWD/.venv/bin/activate" >&2

@@ -2,6 +2,7 @@
 
 import doctest
 import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -44,8 +45,11 @@ def test_type_checkers_are_told_the_same_names():
 
 
 def test_the_version_is_that_of_the_distribution():
-    project = tomllib.loads((TOP / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    assert mood.__version__ == project["version"]
+    text = (TOP / "pyproject.toml").read_text(encoding="utf-8")
+    project = tomllib.loads(text)["project"]
+    assert 'version = { attr = "mood.__version__" }' in text
+    assert "version" in project["dynamic"]
+    assert re.fullmatch(r"\d+\.\d+\.\d+(\.dev\d+)?", mood.__version__)
 
 
 IN_A_SHELL = """

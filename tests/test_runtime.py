@@ -54,7 +54,7 @@ def test_what_keras_was_imported_on_stays(monkeypatch):
 def test_without_a_backend_it_says_what_to_install(fresh):
     fresh("", set())
     runtime.prepare_import()  # the command may need none
-    with pytest.raises(MoodError, match=r"pip install 'mood\[cpu\]'"):
+    with pytest.raises(MoodError, match=r"pip install 'mood-ood\[cpu\]'"):
         runtime.prepare()
 
 

@@ -21,6 +21,7 @@ import numpy as np
 
 from mood import runtime
 from mood.errors import UsageError
+from mood.installation import advice
 
 if TYPE_CHECKING:
     import keras
@@ -211,7 +212,7 @@ def choose(name: str = AUTO, precision: str = EXACT) -> Engine:
             raise UsageError(f"unknown {kind} '{word}'", fix=f"Choose one of: {', '.join(words)}")
     engine = (_automatic(precision) if name == AUTO else ENGINES[name])(precision)
     if not all(map(runtime.installed, engine.packages)):  # not `available`: Keras runs on OpenVINO alone too
-        raise UsageError(f"the engine {engine.name} is not installed", fix=f"Run: pip install 'mood[{engine.extra}]'")
+        raise UsageError(f"the engine {engine.name} is not installed", fix=advice(engine.extra))
     runtime.prepare(engine.backends)
     return engine
 

@@ -21,6 +21,7 @@ import numpy as np
 from mood.atomic import replacing
 from mood.engines import Forward
 from mood.errors import UsageError
+from mood.installation import advice
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ def quantise(network: keras.Model, images: Sequence[np.ndarray]) -> Any:
         When OpenVINO or NNCF is not installed.
     """
     if not all(importlib.util.find_spec(name) for name in ("openvino", "nncf")):
-        raise UsageError("OpenVINO or NNCF is not installed", fix="Run: pip install 'mood[int8]'")
+        raise UsageError("OpenVINO or NNCF is not installed", fix=advice("int8"))
     os.environ.setdefault("NNCF_CI", "1")  # else it reports its use over the network
     import nncf
     from nncf.quantization.advanced_parameters import AdvancedQuantizationParameters, OverflowFix

@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from mood.errors import ScanError
+from mood.evaluation.bootstrap import bootstrap_interval
 from mood.evaluation.label_files import (
     Pair,
     find_pairs,
@@ -31,7 +32,6 @@ from mood.evaluation.metrics import (
     auroc,
     average_precision,
     best_dice,
-    bootstrap_interval,
     count_scores,
     count_values,
     stack_cases,

@@ -10,7 +10,6 @@ so counts stand in for the voxels: they add up over cases, and a bootstrap weigh
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -20,7 +19,6 @@ ONE = 0x3C00  # the bits of 1.0; the bits of a float16 in [0, 1] order as its va
 INFINITY = 0x7C00  # larger bits, the sign left out, are NaN
 UNIT_VALUES = np.arange(ONE + 1, dtype=np.uint16).view(np.float16)
 CHUNK_VOXELS = 2**20
-BLOCK_RESAMPLES = 50  # 12 MB of weighted counts at a time
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +47,13 @@ class ValueCounts:
         return ValueCounts(self.values, self.positives.sum(axis=0), self.negatives.sum(axis=0))
 
     def cases(self, chosen: np.ndarray) -> ValueCounts:
-        """The counts of the cases that an index array or a (C,) mask chooses."""
+        """The counts of some cases.
+
+        Parameters
+        ----------
+        chosen : (K,) int or (C,) bool ndarray
+            Indices, or a mask.
+        """
         return ValueCounts(self.values, self.positives[chosen], self.negatives[chosen])
 
     def occurring(self) -> ValueCounts:
@@ -58,12 +62,24 @@ class ValueCounts:
         return ValueCounts(self.values[seen], self.positives[..., seen], self.negatives[..., seen])
 
     def weighted(self, weights: np.ndarray) -> ValueCounts:
-        """Pools in which case `c` appears `weights[..., c]` times; weights are (R, C) or (C,)."""
+        """Pools of the cases, each as often as it is weighted.
+
+        Parameters
+        ----------
+        weights : (R, C) or (C,) ndarray
+            How many times case `c` appears, of R pools or of one.
+        """
         return ValueCounts(self.values, weights @ self.positives, weights @ self.negatives)
 
 
 def stack_cases(counts: list[ValueCounts]) -> ValueCounts:
-    """Counts of C cases over the same values as one `ValueCounts` of (C, V) arrays."""
+    """Counts of several cases as one.
+
+    Parameters
+    ----------
+    counts : list of ValueCounts
+        Of C cases over the same V values; the result holds (C, V) arrays.
+    """
     positives = np.stack([case.positives for case in counts])
     negatives = np.stack([case.negatives for case in counts])
     return ValueCounts(counts[0].values, positives, negatives)
@@ -114,6 +130,7 @@ def count_scores(sample_scores: np.ndarray, labels: np.ndarray) -> ValueCounts:
     Parameters
     ----------
     sample_scores : (C,) float64 ndarray
+        One for each case.
     labels : (C,) bool ndarray
         True where anomalous.
 
@@ -136,6 +153,11 @@ def average_precision(counts: ValueCounts) -> np.ndarray:
     `sum((recall_n - recall_(n-1)) * precision_n)` over descending thresholds, without interpolation, as
     scikit-learn's `average_precision_score`. NaN where nothing is anomalous; scikit-learn says 0 there.
 
+    Parameters
+    ----------
+    counts : ValueCounts
+        Pooled, or of C cases.
+
     Returns
     -------
     () or (C,) float64 ndarray
@@ -153,9 +175,15 @@ def auroc(counts: ValueCounts) -> np.ndarray:
     The Mann-Whitney statistic (Hanley and McNeil, Radiology 1982), equal to scikit-learn's
     `roc_auc_score`. NaN where nothing is anomalous or nothing healthy.
 
+    Parameters
+    ----------
+    counts : ValueCounts
+        Pooled, or of C cases.
+
     Returns
     -------
     () or (C,) float64 ndarray
+        One value for pooled counts, one for each case otherwise.
     """
     true_positives, _ = _sweep(counts)
     above = true_positives - 0.5 * counts.positives[..., ::-1]
@@ -170,6 +198,11 @@ def best_dice(counts: ValueCounts) -> tuple[float, float]:
     `2 TP / (2 TP + FP + FN)` (Dice, Ecology 1945) where a voxel is called anomalous when its score is at
     least the threshold. Of equal ones the highest threshold is returned. Both are NaN where nothing is
     anomalous. The threshold is chosen with the labels, so this is an upper bound, not a test result.
+
+    Parameters
+    ----------
+    counts : ValueCounts
+        Pooled.
     """
     true_positives, false_positives = _sweep(counts)
     anomalous = true_positives[-1]
@@ -190,34 +223,3 @@ def _share(counts: np.ndarray) -> np.ndarray:
     """Counts (..., V) divided by their sum over values; NaN where that is 0."""
     with np.errstate(invalid="ignore"):
         return counts / counts.sum(axis=-1, keepdims=True)
-
-
-def bootstrap_interval(
-    counts_per_case: ValueCounts,
-    metric: Callable[[ValueCounts], np.ndarray],
-    rng: np.random.Generator,
-    resamples: int = 1000,
-    level: float = 0.95,
-) -> tuple[float, float]:
-    """Percentile interval of a pooled metric when the cases are drawn again with replacement.
-
-    Cases, not voxels: voxels of one scan are not independent (Efron and Tibshirani 1993, chapter 13).
-    Resamples in which the metric is undefined are left out; both bounds are NaN when all are.
-
-    Parameters
-    ----------
-    counts_per_case : ValueCounts of (C, V) arrays
-    metric : callable
-        `average_precision` or `auroc`.
-    """
-    counts = counts_per_case.occurring()
-    counts = ValueCounts(counts.values, counts.positives.astype(float), counts.negatives.astype(float))
-    cases = len(counts.positives)
-    weights = rng.multinomial(cases, np.full(cases, 1 / cases), size=resamples).astype(float)
-    blocks = [weights[start : start + BLOCK_RESAMPLES] for start in range(0, resamples, BLOCK_RESAMPLES)]
-    estimates = np.concatenate([metric(counts.weighted(block)) for block in blocks])
-    estimates = estimates[np.isfinite(estimates)]
-    if not len(estimates):
-        return float("nan"), float("nan")
-    low, high = np.quantile(estimates, [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)

@@ -24,8 +24,10 @@ class Patch:
 
     Attributes
     ----------
-    rows, columns : (first, one past last), clipped to the slice
-    alpha : share of the host slice in the patch
+    rows, columns : (int, int)
+        First pixel and one past the last along each axis, clipped to the slice.
+    alpha : float in [0, 1]
+        Share of the host slice in the patch.
     """
 
     rows: tuple[int, int]
@@ -34,6 +36,7 @@ class Patch:
 
     @property
     def window(self) -> tuple[slice, slice]:
+        """The patch as an index into a slice."""
         return slice(*self.rows), slice(*self.columns)
 
 
@@ -51,7 +54,9 @@ def draw_patch(
     Parameters
     ----------
     shape : (H, W)
+        Of the slice, in pixels.
     rng : numpy.random.Generator
+        Where the draws come from.
     core : float
         Central share of each axis where the centre falls: 0.5 for the brain, 0.8 for the abdomen.
     half_width : (float, float)
@@ -60,6 +65,17 @@ def draw_patch(
         1 draws alpha uniformly from `alpha`; K > 1 from {0, 1/(K-1), ..., (K-2)/(K-1)}.
     alpha : (float, float)
         Range for `classes` = 1.
+
+    Returns
+    -------
+    Patch
+        For `interpolate_patch` and `patch_label`.
+
+    Examples
+    --------
+    >>> patch = draw_patch((64, 48), np.random.default_rng(0), classes=5)
+    >>> patch.alpha in (0.0, 0.25, 0.5, 0.75)
+    True
     """
     centre = [rng.integers(*_core_range(side, core)) for side in shape]
     low = max(1, round(half_width[0] * shape[0]))
@@ -82,6 +98,7 @@ def interpolate_patch(host: np.ndarray, foreign: np.ndarray, patch: Patch) -> tu
     host, foreign : (H, W) or (H, W, C) float ndarray
         The same slice of two subjects.
     patch : Patch
+        Where, and how much.
 
     Returns
     -------
@@ -101,7 +118,9 @@ def patch_label(host: np.ndarray, foreign: np.ndarray, patch: Patch, difference_
     Parameters
     ----------
     host, foreign : (H, W) float ndarray
+        The same slice of two subjects, as they were before.
     patch : Patch
+        Where, and how much.
     difference_step : float
         0 compares exactly (brain); otherwise voxels differ when they fall in different steps of this
         size (1e-3 for the abdomen).
@@ -109,6 +128,7 @@ def patch_label(host: np.ndarray, foreign: np.ndarray, patch: Patch, difference_
     Returns
     -------
     (H, W) float32 ndarray
+        In [0, 1]; the same for both mixed images.
     """
     a, b = host[patch.window], foreign[patch.window]
     if difference_step > 0:
@@ -119,7 +139,25 @@ def patch_label(host: np.ndarray, foreign: np.ndarray, patch: Patch, difference_
 
 
 def label_to_classes(label: np.ndarray, classes: int) -> np.ndarray:
-    """A label of quarters (or K-1ths) as class numbers: (...) float to (...) uint8, 0 = nothing foreign."""
+    """A label of quarters (or K-1ths) as class numbers.
+
+    Parameters
+    ----------
+    label : (...) float ndarray
+        As `patch_label` makes it, of patches drawn with the same `classes`.
+    classes : int
+        How many there are, K.
+
+    Returns
+    -------
+    (...) uint8 ndarray
+        0 where nothing is foreign, up to K - 1.
+
+    Examples
+    --------
+    >>> label_to_classes(np.array([0.0, 0.25, 1.0]), classes=5)
+    array([0, 1, 4], dtype=uint8)
+    """
     return np.rint(label * (classes - 1)).astype(np.uint8)
 
 
@@ -138,10 +176,17 @@ def mix_pair(
     ----------
     host, foreign : (N, H, W) float32 ndarray
         Slice i of one is mixed with slice i of the other.
+    rng : numpy.random.Generator
+        Where the draws come from.
+    core, classes : float, int
+        As for `draw_patch`.
+    difference_step : float
+        As for `patch_label`.
 
     Returns
     -------
-    mixed_host, mixed_foreign, label : (N, H, W) float32 ndarray
+    tuple of (N, H, W) float32 ndarray
+        The host mixed with the foreign slices, the foreign ones mixed with the host, and their label.
     """
     mixed_host, mixed_foreign = np.empty_like(host), np.empty_like(foreign)
     label = np.empty(host.shape, np.float32)

@@ -16,6 +16,7 @@ from mood.methods import load_method
 from mood.methods.mix.method import Mix, MixSettings
 from mood.methods.mix.training_images import VIEWS
 from mood.networks.unet import copy_member
+from mood.training import provenance
 from mood.training.data import measure_calibration, selection_ap, selection_cases
 from mood.typed import renamed
 from mood.volume import find_scans, scan_name
@@ -53,10 +54,11 @@ def join(folders: Sequence[WeightsFolder], source: Path, target: Path) -> float:
     _check_alike(folders)
     joined = joined_method(methods)
     held_out = _held_out(folders[0], source)
+    made = [*provenance.steps_of(*folders), provenance.step("join", held_out)]
     check_writable(target)
     ap = selection_ap(joined, selection_cases(held_out, joined, folders[0].config.training.seed))
     calibration = measure_calibration(joined, held_out) if held_out else None
-    facts, settings = _training(folders, ap), joined.settings.to_dict()
+    facts, settings = replace(_training(folders, ap), provenance=tuple(made)), joined.settings.to_dict()
     config = WeightsConfig(joined.name, joined.region.name, settings, facts, calibration=calibration)
     with private_folder(target) as folder:
         joined.save_weights(folder / ARRAYS)

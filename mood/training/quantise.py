@@ -23,6 +23,7 @@ from mood.methods.network_method import NetworkMethod
 from mood.native import native_scan
 from mood.slices import fit_shape
 from mood.synthesis.tasks import get_tasks
+from mood.training import provenance
 from mood.volume import find_scans, load
 from mood.weights.store import WeightsFolder, read_folder, write_graphs
 
@@ -88,7 +89,7 @@ def quantise_weights(weights: WeightsFolder, source: Path, scans: int = 8, seed:
     maps = [method.score_volume(scan) for scan in shown]
     engine = engines.choose(precision=engines.QUANTISED)
     graphs = {name: engine.quantised(part, recorders[name].some()) for name, part in method.parts().items()}
-    write_graphs(weights, graphs)
+    write_graphs(provenance.with_step(weights, provenance.step("quantise", chosen)), graphs)
     rounded = load_method(read_folder(weights.path), engine)
     apart = [np.abs(rounded.score_volume(scan) - score_map) for scan, score_map in zip(shown, maps, strict=True)]
     return Difference(float(max(d.max() for d in apart)), float(np.mean([d.mean() for d in apart])))

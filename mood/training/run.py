@@ -23,7 +23,7 @@ from mood.errors import TrainingError, UsageError
 from mood.methods import Method, load_arrays, method_type
 from mood.methods.base import Settings
 from mood.regions import Region
-from mood.training import checkpoints
+from mood.training import checkpoints, provenance
 from mood.training.data import (
     discard_prepared,
     hold_out,
@@ -97,22 +97,26 @@ def train(
     runtime.seed_initial_weights(schedule.seed)
     with runtime.mixed_precision():
         method = new_method(method_name, region, settings or {})
+    earlier: list[provenance.Step] = []
     if start_from is not None:
         found = find_weights(method.name, read_folder(start_from).region, start_from)
         load_arrays(method, found, fix="Train with the settings in their config.json")
         note = f"Started from weights with SHA-256 {found.sha256[:12]}. {note}".strip()
+        earlier = provenance.steps_of(found)
     check_writable(target)
     with locked(target / LOCK):
         remove_stale(target)
         run = _prepared_run(source, target, method, schedule, unlabelled, on_step)
+        made = provenance.step("train", _files_read(run, source), unlabelled)
+        steps = (*earlier, made)
         try:
             with runtime.mixed_precision():  # some networks are built only now
                 run.go()
         except TrainingError:
             if checkpoints.newest(target / BEST) is not None:
-                _write_weights(run, note)
+                _write_weights(run, note, steps)
             raise
-        _write_weights(run, note)
+        _write_weights(run, note, steps)
     return target
 
 
@@ -149,6 +153,12 @@ def _prepared_run(
     return Run(method, target, schedule, cases, on_step, training=training, held_out=held_out)
 
 
+def _files_read(run: Run, source: Path) -> list[Path]:
+    """The scans that are trained on or held out; those that could not be read are not among them."""
+    names = {path.stem for path in run.training} | {scan_name(path) for path in run.held_out}
+    return [path for path in find_scans(source) if scan_name(path) in names]
+
+
 def _check_changes(record: TrainingRecord, source: Path, target: Path) -> None:
     """Say which scans are others than those a training was begun with; `UsageError` when it has got anywhere."""
     changes = record.changes()
@@ -159,7 +169,7 @@ def _check_changes(record: TrainingRecord, source: Path, target: Path) -> None:
         log.warning("%s: the scans have changed since they were prepared: %s", source, changes)
 
 
-def _write_weights(run: Run, note: str) -> None:
+def _write_weights(run: Run, note: str, made: tuple[provenance.Step, ...]) -> None:
     progress, held_out = run.progress, run.held_out
     facts = TrainingFacts(
         steps=progress.step,
@@ -172,6 +182,7 @@ def _write_weights(run: Run, note: str) -> None:
         minutes=round(progress.seconds / 60, 1),
         device=runtime.device(),
         note=note,
+        provenance=made,
     )
     best = checkpoints.newest(run.target / BEST)
     if best is None:

@@ -5,24 +5,41 @@ from __future__ import annotations
 from typing import Any
 
 from mood.typed import encode
-from mood.weights.config import WeightsConfig
+from mood.weights.config import Step, TrainingFacts, WeightsConfig
+
+NOT_RECORDED = (
+    "These weights were trained before command, commit and library versions were recorded, so nothing promises "
+    "that they can be made again byte for byte."
+)
 
 
 def card_text(config: WeightsConfig) -> str:
-    """Markdown for people, from what `config.json` holds for programs."""
+    """Markdown for people, from what `config.json` holds for programs.
+
+    Parameters
+    ----------
+    config : WeightsConfig
+        With the checksum or without.
+    """
     training = encode(config.training)
     note = training.pop("note") or "Nothing was stated about the data."
-    rows = {**encode(config.settings), **training, **(encode(config.bench) if config.bench else {})}
-    table = "\n".join(f"| {name.replace('_', ' ')} | {_cell(value)} |" for name, value in rows.items())
-    return (
-        f"# {config.method}-{config.region}\n\n{note}\n\n"
-        "The checkpoint was chosen by average precision on synthetic outliers (kinds that are not trained on) "
-        f"planted in held-out healthy scans.\n\n| | |\n| --- | --- |\n{table}\n"
-    )
+    training.pop("provenance")
+    sections = [f"# {config.method}-{config.region}", note, _choice(config.training)]
+    sections += ["## What was used", _table(training), "## Made with"]
+    sections += [_step(step) for step in config.training.provenance] or [NOT_RECORDED]
+    sections += ["## Settings", _table(encode(config.settings))]
+    if config.bench:
+        sections += ["## Measured", _table(encode(config.bench))]
+    return "\n\n".join(sections) + "\n"
 
 
 def summary(config: WeightsConfig) -> list[str]:
-    """A few lines for a terminal: recipe, data, scores, checksum."""
+    """A few lines for a terminal: recipe, data, scores, checksum.
+
+    Parameters
+    ----------
+    config : WeightsConfig
+    """
     settings, training, bench = config.settings, config.training, config.bench
     grid = " x ".join(map(str, settings["grid_shape"]))
     spacing = " x ".join(f"{mm:.3g}" for mm in settings["spacing_mm"])
@@ -31,11 +48,11 @@ def summary(config: WeightsConfig) -> list[str]:
         f"method {config.method}, region {config.region}; grid {grid}, voxels {spacing} mm{tasks}",
         f"{training.training_scans} scans, {training.steps} steps, {training.device}: {training.note}",
     ]
+    lines += [f"{step.step}: {step.command} ({step.code[:12]})" for step in training.provenance]
     if bench:
-        lines.append(
-            f"benchmark ({bench.bench_group}): mean pixel AP {_figure(bench.bench_pixel_ap)}, "
-            f"mean sample AUROC {_figure(bench.bench_sample_auroc)}"
-        )
+        ap, auroc = _figure(bench.bench_pixel_ap), _figure(bench.bench_sample_auroc)
+        measured = f"mean pixel AP of the maps as they come {ap}, mean sample AUROC {auroc}"
+        lines.append(f"benchmark ({bench.bench_group}): {measured}")
     if config.int8:
         lines.append("int8 graphs are beside them (--precision int8)")
     return [*lines, f"SHA-256 {config.sha256}"]
@@ -43,6 +60,31 @@ def summary(config: WeightsConfig) -> list[str]:
 
 def _figure(value: float | None) -> str:
     return "unknown" if value is None else f"{value:.3f}"
+
+
+def _choice(training: TrainingFacts) -> str:
+    """How the checkpoint was chosen."""
+    held_out = training.held_out_scans
+    if not held_out:
+        return "No scan was held out: the checkpoint is the last one, and the scores are not calibrated."
+    return (
+        "The checkpoint was chosen by average precision on synthetic outliers (kinds that are not trained on) "
+        f"planted in {len(held_out)} held-out healthy scans, which calibrate the scores too."
+    )
+
+
+def _step(step: Step) -> str:
+    """One command with the code, the libraries and the scans it ran on."""
+    libraries = ", ".join(f"{name} {version}" for name, version in step.versions.items())
+    scans = f"{step.scans} scans, SHA-256 of their list {step.scans_sha256}"
+    if step.unlabelled:
+        scans += f"; {step.unlabelled} unlabelled ones, {step.unlabelled_sha256}"
+    return f"    {step.command}\n\nCode: {step.code}. With {libraries}. On {scans}."
+
+
+def _table(rows: dict[str, Any]) -> str:
+    lines = [f"| {name.replace('_', ' ')} | {_cell(value)} |" for name, value in rows.items()]
+    return "\n".join(["| | |", "| --- | --- |", *lines])
 
 
 def _cell(value: Any) -> str:

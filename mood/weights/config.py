@@ -17,6 +17,20 @@ FileName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")]  # in 
 
 
 @dataclass(frozen=True)
+class Step:
+    """One command that made weights, with all that it takes to give it again."""
+
+    step: str  # train, join or quantise
+    command: str
+    code: str  # the commit
+    versions: dict[str, str]  # of the libraries
+    scans: Count  # that were read
+    scans_sha256: Digest  # of their list
+    unlabelled: Count = 0  # further ones that may hold anything
+    unlabelled_sha256: Digest | None = None
+
+
+@dataclass(frozen=True)
 class TrainingFacts:
     """How weights came about, for people and for joining."""
 
@@ -30,6 +44,7 @@ class TrainingFacts:
     minutes: Annotated[float, Meta(ge=0)] = 0.0
     device: str = ""
     note: str = ""  # on the data and their licences
+    provenance: tuple[Step, ...] = ()  # empty for weights older than this record
 
 
 @dataclass(frozen=True)

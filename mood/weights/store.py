@@ -197,6 +197,7 @@ def _verified(path: Path, digest: str) -> Path:
 
 
 def checksum(path: Path) -> str:
+    """The SHA-256 of a file's bytes."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -66,7 +66,7 @@ def test_what_there_is_not_is_said(monkeypatch):
         choose(precision="int4")
     monkeypatch.setattr(runtime, "installed", lambda package: package in ("keras", "tensorflow"))
     for arguments in (("openvino",), ("openvino", "int8"), ("auto", "int8")):
-        with pytest.raises(UsageError, match=r"openvino is not installed. Run: pip install 'mood\[openvino\]'"):
+        with pytest.raises(UsageError, match=r"openvino is not installed. Run: pip install 'mood-ood\[openvino\]'"):
             choose(*arguments)
 
 

@@ -71,6 +71,7 @@ def test_the_card_tells_of_all(apart, healthy, tmp_path):
     facts = read_folder(tmp_path).config.training
     assert facts.steps == 8
     assert len(facts.chosen_step) == 2
+    assert [step.step for step in facts.provenance] == ["train", "train", "join"]
     assert facts.selection_ap == pytest.approx(ap, abs=1e-4)
     assert "Joined from 2" in (tmp_path / "card.md").read_text()
 

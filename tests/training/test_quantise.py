@@ -7,7 +7,7 @@ from mood.methods import load_method
 from mood.regions import BRAIN
 from mood.training.quantise import quantise_weights
 from mood.training.run import Schedule, train
-from mood.weights.card import summary
+from mood.weights.card import card_text, summary
 from mood.weights.store import read_folder
 
 pytest.importorskip("nncf")
@@ -35,7 +35,10 @@ def weights(request, tmp_path_factory, module_healthy):
     found = quantise_weights(read_folder(folder), module_healthy, scans=2)
     assert 0 < found.mean <= found.largest
     assert found.mean < 0.03  # of an untrained network
-    assert any("int8" in line for line in summary(read_folder(folder).config))
+    config = read_folder(folder).config
+    assert any("int8" in line for line in summary(config))
+    assert [step["step"] for step in config["training"]["provenance"]] == ["train", "quantise"]
+    assert (folder / "card.md").read_text() == card_text(config)
     return read_folder(folder)
 
 

@@ -1,0 +1,70 @@
+"""What this distribution is called, which version it is, and what it came with: the one place that knows.
+
+The package index has a `mood` of somebody else's, so the distribution bears another name than the package.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+from pathlib import Path
+
+from mood import __version__ as VERSION
+
+DISTRIBUTION = "mood-ood"  # pyproject.toml has the same name
+TOP = Path(__file__).parents[1]  # of the checkout, where there is one
+
+# What numbers can depend on.
+LIBRARIES = ("keras", "tensorflow", "jax", "torch", "openvino", "nncf", "numpy", "scipy", "sklearn", "h5py", "nibabel")
+
+# Set in the container, where nothing can be installed: the VARIANT it was built as, and of which commit.
+IMAGE, REVISION = "MOOD_IMAGE", "MOOD_REVISION"
+IMAGES = {"cpu": "cpu", "gpu": "gpu", "openvino": "cpu"}  # the variants that hold what an extra brings
+
+
+def advice(*extras: str) -> str:
+    """What to do when a library is missing that any of these extras brings, as a sentence without a full stop.
+
+    Parameters
+    ----------
+    *extras : str
+        Names of optional dependencies in pyproject.toml.
+
+    Examples
+    --------
+    >>> advice("cpu", "gpu")
+    "Run: pip install 'mood-ood[cpu]' or 'mood-ood[gpu]'"
+    """
+    named = " or ".join(f"'{DISTRIBUTION}[{extra}]'" for extra in extras)
+    if not os.environ.get(IMAGE):
+        return f"Run: pip install {named}"
+    if variants := [IMAGES[extra] for extra in extras if extra in IMAGES]:
+        return f"Use an image built with {' or '.join(f'--build-arg VARIANT={variant}' for variant in variants)}"
+    return f"No image holds it: do this outside of the container, after pip install {named}"
+
+
+def revision() -> str:
+    """The commit of the code that runs, with a word on changes since then; else the distribution's version."""
+    if os.environ.get(REVISION, "unknown") != "unknown":
+        return os.environ[REVISION]
+    if not (TOP / ".git").exists():
+        return f"{DISTRIBUTION} {VERSION}"
+    try:
+        commit, changes = _git("rev-parse", "HEAD"), _git("status", "--porcelain", "--untracked-files=no")
+    except (OSError, subprocess.CalledProcessError):  # no git, or a checkout of another user's
+        return f"{DISTRIBUTION} {VERSION}"
+    return f"{commit}, with changes" if changes else commit
+
+
+def _git(*arguments: str) -> str:
+    command = ["git", "-C", str(TOP), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def versions() -> dict[str, str]:
+    """The versions of Python, of this distribution and of the `LIBRARIES` that have been loaded, by name."""
+    loaded = {name: getattr(sys.modules.get(name), "__version__", None) for name in LIBRARIES}
+    own = {"python": platform.python_version(), DISTRIBUTION: VERSION}
+    return own | {name: version for name, version in loaded.items() if version is not None}

@@ -1,0 +1,85 @@
+"""The reference of the command line, made from its declarations.
+
+python scripts/command_reference.py > docs/commands.md
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from enum import Enum
+from typing import get_args
+
+import typer
+
+from mood.cli.app import app
+
+HEAD = """# Commands
+
+Made by `python scripts/command_reference.py > docs/commands.md`. `mood COMMAND --help` says the same on a terminal;
+[reference.md](reference.md) has files, exit statuses and environment variables.
+"""
+
+
+def main() -> None:
+    print(reference(), end="")
+
+
+def reference() -> str:
+    """Every command with its options, as Markdown."""
+    group = typer.main.get_command(app)
+    sections = [HEAD]
+    sections += ["\n".join(_section(name, command)) for name, command in group.commands.items()]
+    return "\n".join(sections)
+
+
+def _section(name: str, command) -> Iterator[str]:
+    yield f"## mood {name}"
+    yield ""
+    yield " ".join((command.help or "").split())
+    yield ""
+    rows = [_row(parameter) for parameter in command.params if parameter.name != "help"]
+    if rows:
+        yield from ("| option | default | what |", "| --- | --- | --- |", *rows, "")
+
+
+def _row(parameter) -> str:
+    names = parameter.opts + parameter.secondary_opts
+    if parameter.param_type_name == "argument":
+        names = [parameter.name.upper()]
+    about = _plain(getattr(parameter, "help", None) or "")
+    if choices := _choices(parameter.type_descriptor.annotation):
+        about = f"{about} One of: {', '.join(choices)}."
+    if parameter.envvar:
+        about = f"{about} Also `{parameter.envvar}` in the environment."
+    cells = (", ".join(f"`{name}`" for name in names), _default(parameter), about.strip().replace("|", "\\|"))
+    return f"| {' | '.join(cells)} |"
+
+
+def _choices(annotation) -> list[str]:
+    """What an option can be, where its type is an enum, or holds one."""
+    if isinstance(annotation, type) and issubclass(annotation, Enum):
+        return [str(member.value) for member in annotation]
+    return [choice for part in get_args(annotation) for choice in _choices(part)]
+
+
+def _default(parameter) -> str:
+    if parameter.required:
+        return "needed"
+    unset = parameter.default in (None, "", (), []) or not isinstance(parameter.default, str | int | float)
+    if unset or getattr(parameter, "is_flag", False):
+        return ""
+    return f"`{_value(parameter.default)}`"
+
+
+def _value(value: object) -> str:
+    return str(getattr(value, "value", value))
+
+
+def _plain(text: str) -> str:
+    """Help text without the terminal's own mark-up, on one line."""
+    return " ".join(re.sub(r"\[/?[a-z ]+\]", "", text).split())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,67 @@
+"""What is public is documented as numpydoc asks: every parameter with its type and what it means, in order.
+
+The one line of a docstring without sections says what is returned, and the type hint what it is, so no section for it
+is asked for (RT01). Fields of a dataclass are documented where they stand or as attributes, so a class needs no list of
+parameters (PR01).
+"""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+import inspect
+
+import pytest
+from numpydoc.validate import validate
+
+import mood
+
+MODULES = (
+    "mood.evaluation.bootstrap",
+    "mood.evaluation.metrics",
+    "mood.installation",
+    "mood.synthesis.fpi",
+    "mood.training.provenance",
+    "mood.weights.card",
+)
+WANTED = {"GL08", "PR01", "PR02", "PR03", "PR04", "PR06", "PR07", "PR10", "RT03", "YD01"}
+OF_CLASSES = WANTED - {"PR01"}
+WITH_EXAMPLES = ("mood.installation", "mood.synthesis.fpi")
+
+
+def public(module_name: str) -> list[str]:
+    """Functions, classes and their members that a module defines, by full name."""
+    module, names = importlib.import_module(module_name), []
+    for name, value in vars(module).items():
+        if name.startswith("_") or getattr(value, "__module__", None) != module_name:
+            continue
+        if inspect.isfunction(value) or inspect.isclass(value):
+            names.append(f"{module_name}.{name}")
+        if inspect.isclass(value):
+            kinds = (property, classmethod, staticmethod)
+            own = [
+                key for key, member in vars(value).items() if inspect.isfunction(member) or isinstance(member, kinds)
+            ]
+            names += [f"{module_name}.{name}.{key}" for key in own if not key.startswith("_")]
+    return names
+
+
+def exported() -> list[str]:
+    """What `import mood` gives, where it is defined."""
+    values = [getattr(mood, name) for name in getattr(mood, "__all__", ())]
+    return [f"{value.__module__}.{value.__qualname__}" for value in values if callable(value)]
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", sorted({*exported(), *(name for module in MODULES for name in public(module))}))
+def test_what_is_public_is_documented(name):
+    found = validate(name)
+    wanted = OF_CLASSES if found["type"] == "type" else WANTED
+    assert [f"{code}: {text}" for code, text in found["errors"] if code in wanted] == []
+
+
+@pytest.mark.parametrize("name", WITH_EXAMPLES)
+def test_examples_give_what_they_show(name):
+    result = doctest.testmod(importlib.import_module(name))
+    assert result.attempted > 0
+    assert result.failed == 0
