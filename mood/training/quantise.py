@@ -101,5 +101,5 @@ def _altered(path: Path, other: Path, method: NetworkMethod, rng: np.random.Gene
     """
     host, foreign = (native_scan(load(scan), method.region) for scan in (path, other))
     fitted = fit_shape(foreign.data, host.data.shape)
-    altered, _ = altered_scan(host, fitted, get_tasks(DEFAULT_TASKS), rng)
-    return altered.onto(method.grid.shape, method.grid.spacing_mm).data
+    altered = altered_scan(host, fitted, get_tasks(DEFAULT_TASKS), rng)
+    return altered.scan.onto(method.grid.shape, method.grid.spacing_mm).data
