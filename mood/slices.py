@@ -12,11 +12,6 @@ def to_slices(scan: np.ndarray, axis: int) -> np.ndarray:
     return np.moveaxis(scan, axis, 0)
 
 
-def from_slices(slices: np.ndarray, axis: int) -> np.ndarray:
-    """The inverse of `to_slices`, a view."""
-    return np.moveaxis(slices, 0, axis)
-
-
 def pad_to_multiple(slices: np.ndarray, multiple: int) -> np.ndarray:
     """Zeros below and to the right until height and width are multiples of `multiple`: (N, H, W) to (N, H', W')."""
     missing = [(-side) % multiple for side in slices.shape[1:]]

@@ -16,9 +16,31 @@ import pytest
 from mood import atomic, compression, runtime
 
 runtime.prepare_training()
-import keras  # noqa: E402, F401 - on what trains, so that no test that predicts decides for those after it
+import keras  # noqa: E402 - on what trains, so that no test that predicts decides for those after it
 
 SHAPE = (24, 20, 16)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    text = "store what the packaged weights say now as what they are to say (tests/weights/test_golden.py)"
+    parser.addoption("--renew-golden", action="store_true", help=text)
+
+
+@pytest.fixture(scope="module")
+def eager() -> Iterator[None]:
+    """The module's tests run TensorFlow without graphs: to trace ASC-Net's three takes longer than many small steps.
+
+    Training with graphs is tested in tests/training and in tests/methods/ascnet/test_workflow.py.
+    """
+
+    if keras.backend.backend() != "tensorflow":
+        yield
+        return
+    import tensorflow as tf
+
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
 
 
 @pytest.fixture

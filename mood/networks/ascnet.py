@@ -19,7 +19,7 @@ signs decide by chance whether Iro can become the image, and small learning rate
 
 from __future__ import annotations
 
-import random
+import zlib
 from collections.abc import Callable
 
 import keras
@@ -30,7 +30,6 @@ LOSSES = ("adversarial", "reconstruction", "disjointness")  # of the main module
 SIDE_MULTIPLE = 16
 DROPOUT = 0.3
 WEIGHT_DECAY = 2e-4
-PUBLISHED_TOPS = {"create_networks": 8, "training": 16}  # the discriminator's last level, in units of the width
 REAL, FAKE = -1.0, 1.0  # what the discriminator answers
 REBUILD_WEIGHT = 8.0  # of each cut at the start; a cut of 0 rebuilds 0.02 and one of 1 alone 0.98
 SWITCHED_OFF = 1e-16  # a sigmoid at or below this is one that underflowed to 0
@@ -176,5 +175,5 @@ def _shrink(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
 
 
 def _dropout(name: str) -> layers.Dropout:
-    """With the seed that Keras would draw itself: PyTorch's random numbers cannot be set where none is given."""
-    return layers.Dropout(DROPOUT, seed=random.randint(1, 10**9), name=f"{name}_drop")
+    """With a seed of its own name: where none is given, Keras draws one, and PyTorch's cannot be set later."""
+    return layers.Dropout(DROPOUT, seed=zlib.crc32(name.encode()), name=f"{name}_drop")

@@ -11,7 +11,7 @@ from __future__ import annotations
 import keras
 import numpy as np
 
-from mood.engines import FALLBACK, Engine, Forward
+from mood.engines import Forward
 from mood.networks.wide_resnet import CUT_STRIDE, cut_receptive_field, fold, split
 
 
@@ -19,12 +19,6 @@ def cropped_parts(network: keras.Model) -> dict[str, keras.Model]:
     """`front` and `rest` of a trained network from `build_wide_resnet` with one block a stage."""
     front, rest = split(fold(network))
     return {"front": front, "rest": rest}
-
-
-def cropped_forward(network: keras.Model, engine: Engine = FALLBACK) -> CroppedForward:
-    """A trained network, cropped."""
-    run = engine.runners(cropped_parts(network))
-    return CroppedForward(run["front"], run["rest"])
 
 
 class CroppedForward:

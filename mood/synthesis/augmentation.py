@@ -2,18 +2,19 @@
 
 A scan is augmented as a whole after it was altered, so that nothing but the alteration tells its places apart.
 
-    augmentation = draw_augmentation(rng, mirror=True)
-    altered, label = augmentation.apply(altered), augmentation.move(label)
+    augmented = draw_augmentation(rng, mirror=True).apply(labelled)
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.random import Generator
 from scipy import ndimage
 from scipy.spatial.transform import Rotation
+
+from mood.synthesis.labelled_scan import LabelledScan
 
 GAMMA = (0.9, 1.11)  # wider ones hide what an altered brightness would tell
 SHADING = 0.03  # of the coil, standard deviation at the control points
@@ -37,18 +38,13 @@ class Augmentation:
     mirrored: bool
     pose: np.ndarray | None  # (3, 3) about the middle
 
-    def apply(self, scan: np.ndarray) -> np.ndarray:
-        """A changed copy.
+    def apply(self, labelled: LabelledScan) -> LabelledScan:
+        """A changed copy: the label moves with the scan, and keeps its values."""
+        scan = replace(labelled.scan, data=self._changed_appearance(self._moved(labelled.scan.data)))
+        return LabelledScan(scan, self._moved(labelled.label))
 
-        Parameters
-        ----------
-        scan : (X, Y, Z) float32 ndarray in [0, 1], background 0
-
-        Returns
-        -------
-        (X, Y, Z) float32 ndarray in [0, 1], background 0
-        """
-        scan = self.move(scan)
+    def _changed_appearance(self, scan: np.ndarray) -> np.ndarray:
+        """The change of appearance alone: (X, Y, Z) float32 in [0, 1], background 0, to the same."""
         tissue = scan > 0
         if self.blur:
             scan = ndimage.gaussian_filter(scan, self.blur)
@@ -59,8 +55,8 @@ class Augmentation:
             bright += np.float32(self.noise) * noise
         return np.where(tissue, np.clip(bright, LEAST_TISSUE, 1), 0).astype(np.float32)
 
-    def move(self, image: np.ndarray) -> np.ndarray:
-        """The change of pose alone, of a scan or its label: (X, Y, Z) float32 ndarray to the same."""
+    def _moved(self, image: np.ndarray) -> np.ndarray:
+        """The change of pose alone, of a scan or its label: (X, Y, Z) float32 to the same."""
         image = image[::-1] if self.mirrored else image
         if self.pose is None:
             return image

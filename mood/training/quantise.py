@@ -15,7 +15,7 @@ import numpy as np
 
 from mood import engines
 from mood.detector import Detector
-from mood.errors import NoInputError, UsageError
+from mood.errors import UsageError
 from mood.methods import load_method
 from mood.methods.mix.method import DEFAULT_TASKS
 from mood.methods.mix.training_images import altered_scan
@@ -78,8 +78,6 @@ def quantise_weights(weights: WeightsFolder, source: Path, scans: int = 8, seed:
         fix = "Quantise mix, fpi or autoencoder"
         raise UsageError(f"method '{method.name}' does not run as {engines.QUANTISED}", fix=fix)
     found = find_scans(source)
-    if not found:
-        raise NoInputError("no scans to measure on", where=source, fix="Name a folder of NAME.nii.gz scans")
     chosen = [found[i] for i in np.unique(np.linspace(0, len(found) - 1, scans).astype(int))]
     rng = np.random.default_rng(seed)
     recorders = {name: Recorder(run, rng) for name, run in method.forwards().items()}
@@ -102,5 +100,5 @@ def _altered(path: Path, other: Path, method: NetworkMethod, rng: np.random.Gene
     """
     host, foreign = (native_scan(load(scan), method.region) for scan in (path, other))
     fitted = fit_shape(foreign.data, host.data.shape)
-    altered, _ = altered_scan(host, fitted, get_tasks(DEFAULT_TASKS), rng)
-    return altered.onto(method.grid.shape, method.grid.spacing_mm).data
+    altered = altered_scan(host, fitted, get_tasks(DEFAULT_TASKS), rng)
+    return altered.scan.onto(method.grid.shape, method.grid.spacing_mm).data

@@ -12,7 +12,7 @@ from mood import runtime
 from mood.engines import Unsupported, choose
 from mood.engines.keras import FixedBatches, batch_images, forward
 from mood.networks.ascnet import build_main_module
-from mood.networks.cropped import cropped_forward
+from mood.networks.cropped import CroppedForward, cropped_parts
 from mood.networks.unet import build_unet
 from mood.networks.wide_resnet import build_wide_resnet
 
@@ -88,7 +88,8 @@ def test_cropping_is_exact_on_openvino_too(openvino, rng):
     slices = np.zeros((2, 96, 128, 1), np.float32)
     slices[:, 13:77, 21:50] = rng.uniform(0.5, 1, (2, 64, 29, 1))
     full = network.predict_on_batch(slices)
-    np.testing.assert_allclose(cropped_forward(network, choose("openvino"))(slices), full, atol=1e-5)
+    runners = choose("openvino").runners(cropped_parts(network))
+    np.testing.assert_allclose(CroppedForward(**runners)(slices), full, atol=1e-5)
 
 
 def test_a_compiled_network_keeps_its_optimizer(rng):

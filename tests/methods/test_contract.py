@@ -1,11 +1,13 @@
 """What every method in the registry must do, whatever it is."""
 
 import dataclasses
+import functools
 import json
 
 import numpy as np
 import pytest
 
+from mood import runtime
 from mood.errors import UsageError, WeightsError
 from mood.methods import REGISTRY, load_method, method_type
 from mood.native import NativeScan
@@ -14,11 +16,13 @@ from mood.training.run import new_method
 from mood.weights.config import WeightsConfig
 from mood.weights.store import read_folder, write_folder
 
+pytestmark = pytest.mark.usefixtures("eager")
 SMALL = {"grid_shape": (24, 20, 16), "spacing_mm": (8.0, 8.0, 8.0)}
 NARROW = {"width": 1, "batch_size": 4}  # where a method has them
 
 
 def small_method(name, region):
+    runtime.seed_initial_weights(0)
     known = {field.name for field in dataclasses.fields(method_type(name).settings_type)}
     return new_method(name, region, SMALL | {k: v for k, v in NARROW.items() if k in known})
 
@@ -28,19 +32,22 @@ def as_trained(method, scans):
     return [NativeScan(scan, SMALL["spacing_mm"]) for scan in scans] if method.trains_on_native else scans
 
 
+@functools.cache  # tests in random order ask for each of them many times
+def trained(name, region):
+    """A method after an epoch on noise, and its losses."""
+    method, rng = small_method(name, region), np.random.default_rng(0)
+    shape = SMALL["grid_shape"]
+    scans = [rng.random(shape, dtype=np.float32) * (rng.random(shape) > 0.3) for _ in range(3)]
+    return method, [step["loss"] for step in method.train_epoch(as_trained(method, scans), rng)]
+
+
 @pytest.fixture(
     params=[(name, region) for name in REGISTRY for region in (BRAIN, ABDOM)],
     ids=lambda p: f"{p[0]}-{p[1].name}",
     scope="module",
 )
-def method(request):
-    name, region = request.param
-    method = small_method(name, region)
-    rng = np.random.default_rng(0)
-    scans = [
-        rng.random(SMALL["grid_shape"], dtype=np.float32) * (rng.random(SMALL["grid_shape"]) > 0.3) for _ in range(3)
-    ]
-    losses = [step["loss"] for step in method.train_epoch(as_trained(method, scans), rng)]
+def method(request, eager):
+    method, losses = trained(*request.param)
     assert losses
     assert np.isfinite(losses).all()
     return method

@@ -4,6 +4,7 @@ import json
 import numpy as np
 import pytest
 
+from mood.calibration import Calibration
 from mood.errors import WeightsError
 from mood.methods import MEMBERS, load_method
 from mood.methods.ensemble import Ensemble
@@ -92,3 +93,36 @@ def test_members_take_settings_of_their_own():
     ensemble = new_method("ensemble", BRAIN, FINE | {"members": {"ascnet": {"width": 2}}})
     assert [member.settings.width for member in ensemble.members] == [1, 2]
     assert all(member.grid == ensemble.grid for member in ensemble.members)
+
+
+class Says(Fpi):
+    """A member that says the same of every voxel."""
+
+    def __init__(self, share, calibration=None):
+        super().__init__(BRAIN, dataclasses.replace(Fpi.default_settings(BRAIN), **FINE))
+        self.share, self.calibration = share, calibration
+
+    def score_volume(self, scan):
+        return np.full(scan.shape, self.share, np.float32)
+
+
+def test_members_are_brought_to_one_scale_by_their_calibration():
+    """A value that one healthy voxel in a thousand reaches counts as three sixths, whatever the value."""
+    bold = Calibration(-1.0, 1.0, (0.3, 0.5, 0.7, 0.8, 0.9))
+    shy = Calibration(-1.0, 1.0, (0.01, 0.02, 0.03, 0.04, 0.05))
+    scan = np.ones((24, 20, 16), np.float32)
+    both = Ensemble.composed_of([Says(0.7, bold), Says(0.03, shy)])
+    np.testing.assert_allclose(both.score_volume(scan), 0.5, atol=1e-6)
+    one_more_common = Ensemble.composed_of([Says(0.7, bold), Says(0.01, shy)])
+    np.testing.assert_allclose(one_more_common.score_volume(scan), (3 + 1) / 2 / 6, atol=1e-6)
+    one_without = Ensemble.composed_of([Says(0.7, bold), Says(0.03)])
+    np.testing.assert_allclose(one_without.score_volume(scan), (0.5 + 0.03) / 2, atol=1e-6)
+
+
+def test_members_found_by_their_weights_keep_their_calibration(placed):
+    config = json.loads((placed / "brain" / "fpi" / "config.json").read_text())
+    config["calibration"] = Calibration(-1.0, 0.5, (0.1, 0.2, 0.3, 0.4, 0.5)).to_dict()
+    (placed / "brain" / "fpi" / "config.json").write_text(json.dumps(config))
+    by_name = {member.name: member for member in load_method(find()).members}
+    assert by_name["fpi"].calibration.rare_values == (0.1, 0.2, 0.3, 0.4, 0.5)
+    assert by_name["ascnet"].calibration is None

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from mood.networks.cropped import cropped_forward
+from mood.engines import FALLBACK
+from mood.networks.cropped import CroppedForward, cropped_parts
 from mood.networks.wide_resnet import blocks, build_wide_resnet, fold, side_multiple, split
 
 # (filters, stride, upwards) of each block, and whether the shortcut is a convolution
@@ -116,6 +117,10 @@ def test_folding_and_splitting_keep_the_function(architecture, classes, side, rn
     expected = network.predict_on_batch(slices)
     front, rest = split(fold(network))
     np.testing.assert_allclose(rest.predict_on_batch(front.predict_on_batch(slices)), expected, atol=1e-5)
+
+
+def cropped_forward(network):
+    return CroppedForward(**FALLBACK.runners(cropped_parts(network)))
 
 
 BOXES = [

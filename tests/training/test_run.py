@@ -153,6 +153,29 @@ def test_a_training_that_fails_leaves_its_best_weights(healthy, tmp_path, monkey
     assert read_folder(tmp_path / "w").config.training.chosen_step == 2
 
 
+class Worsening(Atlas):
+    """Best after its second step; what it says of any tissue grows with every step."""
+
+    def train_epoch(self, scans, rng):
+        for _ in range(4):
+            self.mean[...] += 0.1
+            yield {"loss": 1.0}
+
+    def score_volume(self, scan):
+        return np.where(scan > 0, self.mean.max(), 0.0).astype(np.float32)
+
+
+def test_calibration_is_measured_with_the_weights_that_were_chosen(healthy, tmp_path, monkeypatch):
+    monkeypatch.setattr("mood.training.run.method_type", lambda name: Worsening)
+    aps = iter([0.3, 0.9, 0.5, 0.4])
+    monkeypatch.setattr("mood.training.loop.selection_ap", lambda method, cases: next(aps))
+    small = {key: SMALL[key] for key in ("grid_shape", "spacing_mm")}
+    plan = Schedule(steps=4, check_every=1, held_out=2)
+    found = read_folder(train(healthy, tmp_path / "w", "atlas", BRAIN, small, plan))
+    assert found.config["training"]["chosen_step"] == 2
+    assert found.calibration["rare_values"] == pytest.approx([0.2] * 5, abs=1e-3)
+
+
 def test_a_gpu_trains_in_mixed_precision_and_keeps_float32_weights(healthy, tmp_path, monkeypatch):
     monkeypatch.setattr(runtime, "gpus", lambda: ["some GPU"])
     policies = {}

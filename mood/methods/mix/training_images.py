@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator as Batches
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.random import Generator
@@ -15,6 +15,7 @@ from mood.native import NativeScan
 from mood.regions import Region
 from mood.slices import filled_slices, fit_shape, to_slices
 from mood.synthesis.augmentation import draw_augmentation
+from mood.synthesis.labelled_scan import LabelledScan
 from mood.synthesis.tasks import Task, alter, draw_place
 
 PLACES = (2, 8)  # altered in a scan, upper end excluded
@@ -100,9 +101,7 @@ def most_alike(scans: Sequence[NativeScan]) -> list[np.ndarray]:
     return list(np.argsort(apart, axis=1)[:, : min(ALIKE, max(1, len(scans) - 1))])
 
 
-def altered_scan(
-    host: NativeScan, foreign: np.ndarray, tasks: Sequence[type[Task]], rng: Generator
-) -> tuple[NativeScan, NativeScan]:
+def altered_scan(host: NativeScan, foreign: np.ndarray, tasks: Sequence[type[Task]], rng: Generator) -> LabelledScan:
     """A scan with a few altered places, and its label.
 
     Parameters
@@ -113,15 +112,13 @@ def altered_scan(
     tasks : sequence of Task types
         Drawn from for each place.
     """
-    altered = np.array(host.data, np.float32)
-    label = np.zeros_like(altered)
-    for _ in range(int(rng.integers(*PLACES)) if altered.any() else 0):
+    labelled = LabelledScan.unaltered(host)
+    data = labelled.scan.data
+    for _ in range(int(rng.integers(*PLACES)) if data.any() else 0):
         kind = tasks[int(rng.integers(len(tasks)))]
-        place = draw_place(altered, rng, kind.irregular, host.spacing_mm)
-        content, share = alter(altered, foreign, place, kind.draw(rng))
-        altered[place.box] = content
-        label[place.box] = np.maximum(label[place.box], share)
-    return replace(host, data=altered), replace(host, data=label)
+        place = draw_place(data, rng, kind.irregular, host.spacing_mm)
+        labelled.put(place.box, *alter(data, foreign, place, kind.draw(rng)))
+    return labelled
 
 
 def training_slices(
@@ -131,12 +128,11 @@ def training_slices(
 
     def piece(job: tuple[tuple[NativeScan, NativeScan], Generator]) -> tuple[np.ndarray, np.ndarray]:
         (host, foreign), own_rng = job
-        parts = altered_scan(host, fit_shape(foreign.data, host.data.shape), tasks, own_rng)
-        altered, label = (part.onto(frame.shape, frame.spacing_mm).data for part in parts)
-        augmentation = draw_augmentation(own_rng, frame.region.symmetric)
-        altered, label = augmentation.apply(altered), augmentation.move(label)
-        chosen = own_rng.permutation(filled_slices(to_slices(altered, frame.axis)))[:SLICES]
-        return frame.images(frame.see(altered), chosen), to_slices(label, frame.axis)[chosen][..., None]
+        altered = altered_scan(host, fit_shape(foreign.data, host.data.shape), tasks, own_rng)
+        seen = altered.onto(frame.shape, frame.spacing_mm)
+        seen = draw_augmentation(own_rng, frame.region.symmetric).apply(seen)
+        chosen = own_rng.permutation(filled_slices(to_slices(seen.scan.data, frame.axis)))[:SLICES]
+        return frame.images(frame.see(seen.scan.data), chosen), to_slices(seen.label, frame.axis)[chosen][..., None]
 
     return mapped(piece, ((pair, rng.spawn(1)[0]) for pair in pairs), ahead=SCANS_AT_ONCE)
 

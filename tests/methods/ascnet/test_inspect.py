@@ -10,6 +10,7 @@ from mood.regions import BRAIN
 from mood.training.run import Schedule, train
 from mood.weights.store import read_folder
 
+pytestmark = pytest.mark.usefixtures("eager")
 SMALL = {"grid_shape": (32, 32, 16), "spacing_mm": (1.0, 1.0, 1.0), "width": 1, "batch_size": 8, "phase_steps": 3}
 
 

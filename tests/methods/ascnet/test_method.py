@@ -10,12 +10,13 @@ from mood.methods.ascnet.method import AscNet
 from mood.regions import BRAIN
 from mood.training.run import new_method
 
+pytestmark = pytest.mark.usefixtures("eager")
 SMALL = {"grid_shape": (24, 20, 16), "spacing_mm": (8.0, 8.0, 8.0), "width": 1}
 SMALL |= {"batch_size": 4, "phase_steps": 3, "discriminator_floor": 0.0}
 
 
 @pytest.fixture(scope="module")
-def method():
+def method(eager):
     """An ASC-Net after one round on noise."""
     method = new_method("ascnet", BRAIN, SMALL)
     rng = np.random.default_rng(0)

@@ -58,6 +58,7 @@ def dice(found, true):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 def test_two_stages_end_by_themselves_and_segment_bright_and_dark_intruders(tmp_path, rng):
     data = write_arrays(tmp_path / "data", 320, rng)
     create_networks(tmp_path / "networks", (32, 32), SMALL)
@@ -108,6 +109,7 @@ def test_a_stage_writes_networks_pictures_and_a_table(trained, data):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 def test_an_interrupted_stage_goes_on_as_if_nothing_had_happened(trained, data, tmp_path):
     seen = []
 

@@ -12,6 +12,7 @@ from mood.methods.mix.training_images import (
 )
 from mood.native import NativeScan
 from mood.regions import BRAIN
+from mood.synthesis.augmentation import Augmentation
 from mood.synthesis.tasks import TASKS
 
 SHAPE = (24, 20, 16)
@@ -54,16 +55,16 @@ def test_empty_scans_can_be_described():
 
 def test_an_altered_scan_differs_from_its_host_only_where_there_is_a_label_or_its_soft_edge():
     host = scan(0)
-    altered, label = altered_scan(host, scan(1).data, list(TASKS.values()), np.random.default_rng(0))
-    assert label.data.any()
-    assert np.abs(altered.data - host.data)[label.data == 0].max() < 0.05
+    altered = altered_scan(host, scan(1).data, list(TASKS.values()), np.random.default_rng(0))
+    assert altered.label.any()
+    assert np.abs(altered.scan.data - host.data)[altered.label == 0].max() < 0.05
     np.testing.assert_array_equal(host.data, scan(0).data)
 
 
 def test_an_empty_scan_stays_empty():
-    altered, label = altered_scan(empty(), scan(0).data, list(TASKS.values()), np.random.default_rng(0))
-    assert not altered.data.any()
-    assert not label.data.any()
+    altered = altered_scan(empty(), scan(0).data, list(TASKS.values()), np.random.default_rng(0))
+    assert not altered.scan.data.any()
+    assert not altered.label.any()
 
 
 def test_neighbours_are_channels_and_there_is_air_beyond_the_ends():
@@ -92,6 +93,32 @@ def test_a_pair_becomes_slices_of_the_frame_with_labels():
         assert labels.shape == (len(images), 16, 16, 1)
         assert 0 <= labels.min() <= labels.max() <= 1
     assert any(labels.any() for _, labels in pieces)
+
+
+def evenly_grey(grey: float) -> NativeScan:
+    data = np.zeros(SHAPE, np.float32)
+    data[4:20, 3:17, 2:12] = grey
+    return NativeScan(data, MM)
+
+
+def only_mirrored(rng: np.random.Generator, mirror: bool) -> Augmentation:
+    """Half of the scans mirrored, and nothing else."""
+    return Augmentation(1.0, np.ones((4, 4, 4), np.float32), 0.0, 0.0, 0, bool(mirror and rng.random() < 0.5), None)
+
+
+def test_what_is_foreign_in_an_image_comes_from_the_other_scan_and_lies_under_the_label(monkeypatch):
+    """The host is dark and its partner bright, so that each pixel's brightness tells its foreign share."""
+    monkeypatch.setattr("mood.methods.mix.training_images.draw_augmentation", only_mirrored)
+    monkeypatch.setattr("mood.methods.mix.training_images.PLACES", (1, 2))  # where two overlap, the label is the larger
+    pairs = [(evenly_grey(0.2), evenly_grey(0.9)) for _ in range(20)]
+    whole = Frame(BRAIN, SHAPE, MM, 2, 1, ("plain",))
+    pieces = list(training_slices(pairs, [TASKS["fpi"]], whole, np.random.default_rng(0)))
+    images, labels = (np.concatenate(parts) for parts in zip(*pieces, strict=True))
+    itself = images[..., 1:2]  # between its neighbours
+    tissue = itself > 0
+    assert (labels[tissue] > 0.3).sum() > 100
+    assert not labels[~tissue].any()
+    np.testing.assert_allclose(itself[tissue], 0.2 + 0.7 * labels[tissue], atol=0.01)  # less is not labelled
 
 
 def test_batches_hold_every_slice_once_until_the_last_ones_are_too_few():

@@ -1,0 +1,99 @@
+"""What the packaged weights say of a fixed scan, against stored numbers: nobody changes it without knowing.
+
+The scans are toy subjects from a seed. After a change that is meant to change maps or scores, or new weights:
+sh scripts/renew_golden.sh, and say in the commit what changed and why.
+"""
+
+import json
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from mood.methods import load_method
+from mood.methods.base import Method
+from mood.predict import score_scan
+from mood.regions import BRAIN, Region
+from mood.toy import draw_subject
+from mood.volume import Volume
+from mood.weights.store import find_weights, packaged_weights
+
+STORED = Path(__file__).with_name("golden.json")
+KEPT = 64  # voxels of a map, spread evenly over the tissue
+# Engines, processors and versions of libraries add up in another order. TensorFlow and OpenVINO on one processor
+# are at most XXX apart.
+TOLERANCE = 5e-4
+PACKAGED = [f"{weights.method}-{weights.region}" for weights in packaged_weights()]
+CUBES = {  # 20 mm wide, within the tissue
+    "brain": (slice(20, 26), slice(28, 34), slice(29, 35)),
+    "abdom": (slice(18, 21), slice(31, 34), slice(30, 33)),
+}
+
+
+def toy_scan(region: Region, cube: bool = False) -> Volume:
+    """A whole body, coarse, with a bright cube or without."""
+    grid = region.grid.coarsened(64)
+    data = draw_subject(region, grid, np.random.default_rng(0))
+    if cube:
+        data[CUBES[region.name]] = 1.0
+    affine = np.diag([-grid.spacing_mm[0], -grid.spacing_mm[1], grid.spacing_mm[2], 1.0])
+    return Volume(data[::-1, ::-1].copy(), affine, nib.Nifti1Image(data, affine).header, Path("toy.nii.gz"))
+
+
+@pytest.fixture(scope="module", params=["keras", "openvino"])
+def engine(request):
+    if request.param == "openvino":
+        pytest.importorskip("openvino")
+    return request.param
+
+
+@pytest.fixture(scope="module", params=PACKAGED)
+def method(request, engine) -> Method:
+    name, region = request.param.split("-")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MOOD_ENGINE", engine)
+        method = load_method(find_weights(name, region))
+        method.score_volume(np.ones((4, 4, 4), np.float32))  # from here on it keeps its engine
+    return method
+
+
+@pytest.fixture(scope="module")
+def scored(method) -> tuple[np.ndarray, float]:
+    return score_scan(toy_scan(method.region), method)
+
+
+@pytest.mark.filterwarnings("ignore:Skipping nested container")
+def test_map_and_score_are_those_that_were_stored(method, scored, request):
+    score_map, sample_score = scored
+    values = kept(score_map, toy_scan(method.region).data)
+    name = f"{method.name}-{method.region.name}"
+    if request.config.getoption("--renew-golden"):
+        store(name, values, sample_score)
+    expected = json.loads(STORED.read_text(encoding="utf-8"))[name]
+    np.testing.assert_allclose(values, expected["map"], atol=TOLERANCE, rtol=0)
+    assert sample_score == pytest.approx(expected["sample_score"], abs=TOLERANCE)
+
+
+@pytest.mark.parametrize("engine", ["keras"], indirect=True, scope="module")
+def test_a_bright_cube_scores_above_the_clean_scan(method, engine, scored):
+    """In the map for all; as a whole only in brains, for the phantom of the torso is strange to all weights anyway."""
+    clean_map, clean_score = scored
+    with_cube, score = score_scan(toy_scan(method.region, cube=True), method)
+    cube = toy_scan(method.region, cube=True).data != toy_scan(method.region).data
+    assert with_cube[cube].mean() > clean_map[cube].mean() + 0.005
+    if method.region is BRAIN:
+        assert score > clean_score
+
+
+def kept(score_map: np.ndarray, scan: np.ndarray) -> np.ndarray:
+    """(KEPT,) values of the map."""
+    tissue = score_map[scan > 0]
+    return tissue[np.linspace(0, len(tissue) - 1, KEPT).astype(int)]
+
+
+def store(name: str, values: np.ndarray, sample_score: float) -> None:
+    stored = json.loads(STORED.read_text(encoding="utf-8")) if STORED.exists() else {}
+    stored[name] = {"sample_score": round(sample_score, 6), "map": [round(float(value), 5) for value in values]}
+    lines = [f" {json.dumps(key)}: {json.dumps(stored[key])}" for key in sorted(stored)]
+    STORED.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
