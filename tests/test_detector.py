@@ -63,7 +63,7 @@ def test_a_result_is_saved_as_predict_writes_it(write, scan, method, tmp_path):
     np.testing.assert_array_equal(saved.affine, LEFT_HANDED)
     assert float(paths[1].read_text()) == pytest.approx(result.sample_score, abs=1e-6)
     (tmp_path / "file").touch()
-    with pytest.raises(OutputError, match="folder cannot be made"):
+    with pytest.raises(OutputError, match="folder cannot be written"):
         result.save(tmp_path / "file" / "maps")
 
 
