@@ -78,13 +78,27 @@ WeightsOption = Annotated[
     Path | None, typer.Option(file_okay=False, help="Folder that mood train wrote; else those shipped.")
 ]
 SeedOption = Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Of all that is drawn at random.")]
-
-
 EngineOption = Annotated[
-    str, typer.Option(envvar="MOOD_ENGINE", help=f"Runs the networks: {', '.join(engines.CHOICES)}.")
+    str,
+    choice(
+        "engine",
+        lambda: engines.CHOICES,
+        "--engine",
+        envvar="MOOD_ENGINE",
+        metavar="|".join(engines.CHOICES),
+        help="Runs the networks.",
+    ),
 ]
 PrecisionOption = Annotated[
-    str, typer.Option(envvar="MOOD_PRECISION", help=f"{' or '.join(engines.PRECISIONS)}; the latter is less exact.")
+    str,
+    choice(
+        "precision",
+        lambda: engines.PRECISIONS,
+        "--precision",
+        envvar="MOOD_PRECISION",
+        metavar="|".join(engines.PRECISIONS),
+        help="Of the arithmetic; the last one is less exact.",
+    ),
 ]
 
 

@@ -188,10 +188,13 @@ def _write_weights(run: Run, note: str, made: tuple[provenance.Step, ...]) -> No
     if best is None:
         fix = "Give the same command again"
         raise TrainingError("the best weights are damaged", where=run.target / BEST, fix=fix)
-    exact = type(run.method)(run.method.region, run.method.settings)  # in float32, as it will predict
-    exact.load_weights(best.path)
-    calibration = measure_calibration(exact, held_out) if held_out else None
-    config = WeightsConfig(exact.name, exact.region.name, exact.settings.to_dict(), facts, calibration=calibration)
+    method = run.method
+    calibration = None
+    if held_out:
+        exact = type(method)(method.region, method.settings)  # in float32, as it will predict
+        exact.load_weights(best.path)
+        calibration = measure_calibration(exact, held_out)
+    config = WeightsConfig(method.name, method.region.name, method.settings.to_dict(), facts, calibration=calibration)
     write_folder(run.target, best.path, config)
 
 
