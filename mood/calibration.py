@@ -5,11 +5,15 @@ Nothing is normalised within a case: the same value means the same in every scan
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
+from msgspec import Meta
+
+from mood.typed import Share
 
 DECADES = 5  # rarity is measured down to one voxel in 10^5
 SMALLEST_SCORE = 1e-6
@@ -29,9 +33,13 @@ class Calibration:
         What one healthy tissue voxel in 10, 100, ... reaches in the map.
     """
 
-    log_mean: float
-    log_spread: float
-    rare_values: tuple[float, ...]
+    log_mean: Annotated[float, Meta(ge=-20, le=0)]  # scores are at most 1
+    log_spread: Annotated[float, Meta(gt=0, le=20)]
+    rare_values: Annotated[tuple[Share, ...], Meta(min_length=DECADES, max_length=DECADES)]
+
+    def __post_init__(self) -> None:
+        if any(a > b for a, b in itertools.pairwise(self.rare_values)):
+            raise ValueError("rare_values: they do not rise")
 
     def share_below(self, sample_score: float) -> float:
         """The share of healthy scans that score lower, by a logistic distribution of the logarithm: in [0, 1]."""
@@ -43,13 +51,6 @@ class Calibration:
         positions = np.maximum.accumulate([0.0, *self.rare_values, 1.0])
         positions += np.arange(len(positions)) * 1e-9  # strictly rising
         return np.interp(score_map, positions, np.linspace(0, 1, len(positions))).astype(np.float32)
-
-    def to_dict(self) -> dict[str, Any]:
-        return asdict(self) | {"rare_values": list(self.rare_values)}
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> Calibration:
-        return cls(values["log_mean"], values["log_spread"], tuple(values["rare_values"]))
 
 
 def calibrate(sample_scores: Iterable[float], tissue_values: Iterable[np.ndarray]) -> Calibration:

@@ -5,6 +5,9 @@ A message has three parts: what is wrong, where, and what to do about it.
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
+
 EXIT_OK = 0
 EXIT_SOME_FAILED = 1
 EXIT_USAGE = 2
@@ -31,6 +34,11 @@ class MoodError(Exception):
         self.what, self.where, self.fix = what, where, fix
         place = f": {where}" if where is not None else ""
         super().__init__(f"{what}{place}. {fix}.")
+
+    @property
+    def sentence(self) -> str:
+        """What and what to do, for use within another sentence."""
+        return f"{self.what}; {self.fix[0].lower()}{self.fix[1:]}"
 
 
 class ScanError(MoodError):
@@ -66,3 +74,26 @@ class TrainingError(MoodError):
 
 
 LOWER_RATE = "Train in another folder with a lower learning rate (--set learning_rate=...)"
+
+
+def did_you_mean(word: str, names: Iterable[str]) -> str:
+    """` (did you mean 'NAME'?)` for the name that a word is a slip of, or nothing."""
+    nearest = difflib.get_close_matches(word.lower(), list(names), n=1, cutoff=0.5)
+    return f" (did you mean '{nearest[0]}'?)" if nearest else ""
+
+
+def unknown(kind: str, word: str, names: Iterable[str]) -> UsageError:
+    """The error for a word that is none of the names there are of a kind.
+
+    Parameters
+    ----------
+    kind : str
+        What the names are of: "region", "method".
+    word : str
+        What was given.
+    names : iterable of str
+        What there is.
+    """
+    known = list(names)
+    what = f"unknown {kind} '{word}'{did_you_mean(word, known)}"
+    return UsageError(what, fix=f"Choose one of: {', '.join(known)}")

@@ -23,7 +23,7 @@ def to_unit_range(data: np.ndarray, region: Region) -> np.ndarray:
     """
     if in_unit_range(data):
         return data
-    if region.window_hu is None:
+    if not region.has_units:
         return _unit_range_mr(data)
     low, high = region.window_hu
     if data.min() >= 0:
@@ -59,6 +59,11 @@ def in_unit_range(data: np.ndarray) -> bool:
     return bool(data.min() >= 0.0 and data.max() <= 1.0)
 
 
+def can_be_standardised(region: Region) -> bool:
+    """Whether `standardised` changes scans of a region: MR whose standard was measured."""
+    return not region.has_units and region.standard_quantiles is not None
+
+
 def standardised(scan: np.ndarray, region: Region) -> np.ndarray:
     """MR with the percentiles of its tissue brought to the region's standard; CT, which has units, as it is.
 
@@ -75,7 +80,7 @@ def standardised(scan: np.ndarray, region: Region) -> np.ndarray:
     """
     coarse = scan[::STANDARD_STEP, ::STANDARD_STEP, ::STANDARD_STEP]
     tissue = coarse[coarse > 0]
-    if region.standard_quantiles is None or tissue.size == 0:
+    if region.standard_quantiles is None or not can_be_standardised(region) or tissue.size == 0:
         return scan
     landmarks = np.maximum.accumulate([0.0, *np.percentile(tissue, PERCENTILES), 1.0])
     standard = [0.0, *region.standard_quantiles, 1.0]

@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from mood.conform import content_box, ras_axes
-from mood.resampling import apply_along_axes, centred_resampling
 from mood.intensities import to_unit_range
 from mood.regions import Region
+from mood.resampling import apply_along_axes, centred_resampling
 from mood.volume import Volume
 
 MARGIN = 4  # voxels: what a coarser grid blends the rim of the content with

@@ -1,13 +1,16 @@
-"""The two body regions of the challenge, as pure data.
+"""The body regions, as pure data: the one place where a region is written down.
 
-Array axes are those of an RAS-oriented scan: 0 left to right, 1 back to front, 2 bottom to top.
+Command line, toy samples, benchmark and scripts read `REGIONS`; a new region is one entry here. What a method
+wants to know beyond this stands with the method. Array axes are those of an RAS-oriented scan: 0 left to right,
+1 back to front, 2 bottom to top.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
-from mood.errors import UsageError
+from mood.errors import unknown
 
 
 @dataclass(frozen=True)
@@ -28,50 +31,53 @@ class Grid:
 
 @dataclass(frozen=True)
 class Region:
-    """What the methods need to know of a body region before they see a scan of it."""
+    """What is known of a body region before a scan of it is seen."""
 
     name: str
-    modality: str  # "MR" or "CT": decides how intensities become [0, 1]
+    scans: str  # in words: what a scan of it is
+    modality: str  # "MR" or "CT"; ask `has_units`
     slice_axis: int  # the axis the papers slice along
     grid: Grid  # the challenge's own sampling
-    patch_core: float  # central share of each in-plane axis where FPI centres its patches
-    classes: int  # FPI's outputs: 1 regresses the interpolation factor, 5 classify it in quarters
-    difference_step: float  # FPI: two voxels differ when they fall in different steps; 0 = exactly
-    architecture: str  # FPI's network
     content_share: tuple[float, float, float]  # of the grid along each axis that most bodies stay within
     symmetric: bool  # left to right: a mirrored scan could be a healthy one
-    window_hu: tuple[float, float] | None = None  # CT: Hounsfield units that become 0 and 1
+    toy: str  # who makes its toy subjects: a key of `mood.toy.MAKERS`
+    default_method: str = "mix"  # when none is named
+    window_hu: tuple[float, float] = (-160.0, 240.0)  # CT: what becomes 0 and 1; the usual soft-tissue window
     standard_quantiles: tuple[float, ...] | None = None  # MR: of tissue, at `intensities.PERCENTILES`
+    # Benchmark: scans are told apart by their longest voxel side, below so many mm; the first group is what decides.
+    bench_groups: tuple[tuple[str, float], ...] = (("all", math.inf),)
+
+    @property
+    def has_units(self) -> bool:
+        """Whether an intensity means the same in every scanner: Hounsfield units, which only CT has."""
+        return self.modality == "CT"
 
 
 BRAIN = Region(
     name="brain",
+    scans="skull-stripped T1 MRI",
     modality="MR",
     slice_axis=2,
     # 0.85 mm makes a brain span about 175 x 200 voxels, as in the challenge's volumes.
     grid=Grid((256, 256, 256), (0.85, 0.85, 0.85)),
-    patch_core=0.5,
-    classes=1,
-    difference_step=0.0,
-    architecture="dec",
     content_share=(0.75, 0.875, 0.75),
     symmetric=True,
+    toy="brain",
     # The mean over healthy skull-stripped T1 scans of five sites (IXI, ds002748, ds011, studyforrest, niimath).
     standard_quantiles=(0.14, 0.30, 0.39, 0.46, 0.52, 0.58, 0.65, 0.72, 0.79, 0.89),
+    bench_groups=(("1 mm", 1.5), ("2 mm", math.inf)),
 )
 
 ABDOM = Region(
     name="abdom",
+    scans="abdominal CT",
     modality="CT",
     slice_axis=1,
     grid=Grid((512, 512, 512), (0.78, 0.78, 0.87)),
-    patch_core=0.8,
-    classes=5,
-    difference_step=1e-3,
-    architecture="decdeeper",
     content_share=(1.0, 1.0, 1.0),
     symmetric=False,
-    window_hu=(-160.0, 240.0),  # the usual soft-tissue window
+    toy="torso",
+    bench_groups=(("slabs", math.inf),),
 )
 
 REGIONS = {region.name: region for region in (BRAIN, ABDOM)}
@@ -80,5 +86,5 @@ REGIONS = {region.name: region for region in (BRAIN, ABDOM)}
 def get_region(name: str) -> Region:
     """The region called `name`; `UsageError` when there is none."""
     if name not in REGIONS:
-        raise UsageError(f"unknown region '{name}'", fix=f"Choose one of: {', '.join(REGIONS)}")
+        raise unknown("region", name, REGIONS)
     return REGIONS[name]

@@ -11,7 +11,7 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import nibabel as nib
@@ -19,7 +19,7 @@ import numpy as np
 from numpy.random import Generator
 
 from mood.atomic import replacing, write_text
-from mood.errors import OutputError, UsageError
+from mood.errors import OutputError, UsageError, unknown
 from mood.intensities import to_unit_range
 from mood.regions import Grid, Region
 from mood.synthesis.outliers import ALL_KINDS, KINDS, draw_outlier, plant_outlier
@@ -92,10 +92,9 @@ def make_cases(
     list of pathlib.Path
         `NAME_healthy.nii.gz`, `NAME_uniform_addition.nii.gz`, ... on each scan's own grid.
     """
-    unknown = [kind for kind in kinds if kind not in ALL_KINDS and kind != HEALTHY]
-    if unknown:
-        fix = f"Choose from: {', '.join((HEALTHY, *ALL_KINDS))}"
-        raise UsageError(f"unknown kind of outlier '{unknown[0]}'", fix=fix)
+    for kind in kinds:
+        if kind not in ALL_KINDS and kind != HEALTHY:
+            raise unknown("kind of outlier", kind, (HEALTHY, *ALL_KINDS))
     written = []
     for name, volume in scans:
         data = to_unit_range(volume.data, region)
@@ -135,11 +134,20 @@ def write_sample(scan: np.ndarray, label: np.ndarray, volume: Volume, name: str,
 
 def draw_subject(region: Region, grid: Grid, rng: Generator) -> np.ndarray:
     """One healthy subject of a region, (X, Y, Z) float32 in [0, 1], background exactly 0."""
-    if region.window_hu is None:
-        template, template_mm = load_template()
-        return draw_brain(template, template_mm, grid, rng)
+    return MAKERS[region.toy](region, grid, rng)
+
+
+def _brain(region: Region, grid: Grid, rng: Generator) -> np.ndarray:
+    return draw_brain(*load_template(), grid, rng)
+
+
+def _torso(region: Region, grid: Grid, rng: Generator) -> np.ndarray:
     coarse = grid if max(grid.shape) <= PAINTED_SIDE else grid.coarsened(PAINTED_SIDE)
     return scan_torso(draw_torso(coarse, rng), grid.shape, region.window_hu, rng)
+
+
+# Of healthy subjects, by the name that a region gives as `toy`.
+MAKERS: dict[str, Callable[[Region, Grid, Generator], np.ndarray]] = {"brain": _brain, "torso": _torso}
 
 
 def load_template() -> tuple[np.ndarray, float]:

@@ -32,19 +32,19 @@ from mood.atomic import write_text
 from mood.benchmark import tables
 from mood.benchmark.baselines import ENGINES, methods_with_weights, on_engines, trained_baseline
 from mood.benchmark.cases import LESION, lesion_case, planted_cases
-from mood.benchmark.manifest import GROUPS, LESIONS, TRAIN, Entry, chosen, read_manifest
+from mood.benchmark.manifest import LESIONS, TRAIN, Entry, chosen, groups_of, read_manifest
 from mood.benchmark.run import Gallery, Keeper, measure
 from mood.benchmark.tally import Tally, summarise
 from mood.methods import BASELINES, REGISTRY, Method, load_method
 from mood.regions import REGIONS, Region
 from mood.synthesis.outliers import ALL_KINDS, HARDER_KINDS, KINDS
+from mood.weights.config import Bench
 from mood.weights.store import default_method, packaged_weights, read_folder, record_scores
 
 log = logging.getLogger("bench")
 
 SETS = {tables.PUBLISHED: KINDS, tables.HARDER: HARDER_KINDS, LESIONS: (LESION,)}
 WIDEST = 180  # columns of the tables where there is no terminal
-DECIDES = {"brain": "1 mm", "abdom": "slabs"}  # the group of the last line
 
 
 @dataclass(frozen=True)
@@ -156,8 +156,8 @@ def measure_region(
 ) -> dict[str, tables.Group]:
     """Measure and print the groups of a region."""
     groups, methods = {}, methods_of(region, entries, asked, plan)
-    wanted = asked.groups or ([DECIDES[region.name]] if asked.quick else GROUPS[region.name])
-    for group in GROUPS[region.name] if methods else ():
+    wanted = asked.groups or (groups_of(region)[:1] if asked.quick else groups_of(region))
+    for group in groups_of(region) if methods else ():
         scans = [entry for entry in entries if entry.region == region.name and entry.group == group]
         scans = chosen(scans, plan.scans)
         if not scans or group not in wanted:
@@ -178,9 +178,8 @@ def record(region: Region, group: tables.Group) -> None:
     for name, summary in group[tables.PUBLISHED].items():
         for weights in packaged_weights():
             if (weights.method, weights.region) == (name, region.name):
-                about = {"bench_group": DECIDES[region.name], "bench_pixel_ap": summary.mean_pixel_ap.value}
-                about |= {"bench_sample_auroc": summary.mean_sample_auroc.value}
-                record_scores(weights, {k: round(v, 4) if isinstance(v, float) else v for k, v in about.items()})
+                figures = (summary.mean_pixel_ap.value, summary.mean_sample_auroc.value)
+                record_scores(weights, Bench(groups_of(region)[0], *(round(value, 4) for value in figures)))
 
 
 def main() -> None:
@@ -190,14 +189,15 @@ def main() -> None:
     plan, entries = planned(asked), read_manifest(asked.data)
     regions = [REGIONS[asked.region]] if asked.region else list(REGIONS.values())
     found = {region.name: measure_region(region, entries, asked, plan, console) for region in regions}
-    deciding = ((name, DECIDES[name]) for name in found if DECIDES[name] in found[name])
+    decides = {region.name: groups_of(region)[0] for region in regions}
+    deciding = ((name, decides[name]) for name in found if decides[name] in found[name])
     region, group = next(deciding, (None, None))
     last = (
         {"group": f"{region}, {group}"} | tables.verdict(found[region][group], default_method(region)) if region else {}
     )
     about = {"quick": asked.quick, "seed": asked.seed, **asdict(plan), "seconds": round(time.monotonic() - start)}
     for name in found if asked.record else ():
-        record(REGIONS[name], found[name][DECIDES[name]])
+        record(REGIONS[name], found[name][decides[name]])
     if asked.json:
         asked.json.parent.mkdir(parents=True, exist_ok=True)
         write_text(asked.json, json.dumps(tables.to_json(found, about, last), indent=1) + "\n")

@@ -29,13 +29,14 @@ def write_weights(folder: Path, region_name: str = "abdom") -> None:
     """The published network of a region, with random weights, as a weights folder."""
     from mood.methods.fpi import Fpi
     from mood.regions import REGIONS
+    from mood.weights.config import WeightsConfig
     from mood.weights.store import write_folder
 
     region = REGIONS[region_name]
     method = Fpi(region, Fpi.default_settings(region))
     folder.mkdir()
     method.save_weights(folder / "full.weights.h5")
-    config = {"method": "fpi", "region": region.name, "settings": method.settings.to_dict(), "training": {"steps": 0}}
+    config = WeightsConfig("fpi", region.name, method.settings.to_dict())
     write_folder(folder, folder / "full.weights.h5", config)
 
 

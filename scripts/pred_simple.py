@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 
 from mood.cli.app import run
+from mood.regions import REGIONS
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -17,7 +18,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("-i", "--input_dir", required=True, help="folder of NAME.nii.gz scans")
     parser.add_argument("-o", "--output_dir", required=True, help="folder of the predictions")
     parser.add_argument("-m", "-mode", "--mode", choices=("sample", "pixel"), required=True)
-    parser.add_argument("-d", "--dataset", choices=("brain", "abdom"), required=True)
+    parser.add_argument("-d", "--dataset", choices=list(REGIONS), required=True)
     options = parser.parse_args(arguments)
     folders = ["-i", options.input_dir, "-o", options.output_dir]
     run(["predict", *folders, "--mode", options.mode, "-r", options.dataset, "-m", "fpi"])

@@ -1,11 +1,10 @@
-import json
-
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mood.calibration import Calibration, calibrate
+from mood.typed import decode_text, encode_text
 
 RNG = np.random.default_rng(0)
 HEALTHY_SCORES = np.exp(RNG.normal(-4, 0.5, 200))
@@ -52,4 +51,4 @@ def test_a_method_that_always_says_the_same_can_be_calibrated():
 
 
 def test_constants_survive_json():
-    assert Calibration.from_dict(json.loads(json.dumps(CALIBRATION.to_dict()))) == CALIBRATION
+    assert decode_text(Calibration, encode_text(CALIBRATION)) == CALIBRATION

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mood.conform import conform, content_box
-from mood.resampling import axis_resampling
 from mood.regions import BRAIN, Grid
+from mood.resampling import axis_resampling
 from mood.volume import Volume
 
 GRID = Grid((40, 36, 32), (1.0, 1.0, 1.0))

@@ -82,7 +82,7 @@ def test_a_detector_is_loaded_from_a_folder_named_as_text_or_path(weights, healt
     for folder in (weights, str(weights)):
         detector = load_detector("brain", weights=folder)
         assert repr(detector) == "Detector(atlas for brain, float32 on keras)"
-        assert detector.about()["weights"] == read_folder(weights).config["sha256"]
+        assert detector.about()["weights"] == read_folder(weights).sha256
         data = detector.conform(load(healthy / "s0.nii.gz")).data
         np.testing.assert_array_equal(detector.method.score_volume(data), expected.score_volume(data))
     by_name = score(str(healthy / "s0.nii.gz"), weights=weights)

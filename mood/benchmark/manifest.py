@@ -13,14 +13,13 @@ from pathlib import Path
 import numpy as np
 
 from mood.errors import NoInputError
-from mood.regions import REGIONS
+from mood.regions import REGIONS, Region
 from mood.volume import SUFFIXES, scan_name
 
 MANIFEST = "MANIFEST.csv"
 TRAIN, VALIDATION, OTHER_SITES, LESION = "train", "validation", "validation only (other sites)", "lesion check"
-FINE_MM = 1.5  # voxels below this along every axis make the group of 1 mm
 LESIONS = "lesions"
-GROUPS = {"brain": ("1 mm", "2 mm", "other sites", LESIONS), "abdom": ("slabs",)}
+OTHERS = "other sites"
 
 
 @dataclass(frozen=True)
@@ -42,12 +41,15 @@ class Entry:
         if self.use == LESION:
             return LESIONS
         if self.use == OTHER_SITES:
-            return "other sites"
+            return OTHERS
         if self.use != VALIDATION:
             return None
-        if self.region == "abdom":
-            return "slabs"
-        return "1 mm" if max(self.spacing_mm) < FINE_MM else "2 mm"
+        return next(name for name, below in REGIONS[self.region].bench_groups if max(self.spacing_mm) < below)
+
+
+def groups_of(region: Region) -> tuple[str, ...]:
+    """The groups that scans of a region are measured in; the first is the one that decides."""
+    return (*(name for name, _ in region.bench_groups), OTHERS, LESIONS)
 
 
 def read_manifest(folder: Path) -> list[Entry]:

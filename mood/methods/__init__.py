@@ -6,9 +6,8 @@ import importlib
 from typing import Any
 
 from mood import engines, runtime
-from mood.calibration import Calibration
 from mood.engines import Engine
-from mood.errors import UsageError, WeightsError
+from mood.errors import WeightsError, unknown
 from mood.methods.base import Method
 from mood.regions import get_region
 from mood.weights.store import WeightsFolder
@@ -31,7 +30,7 @@ MEMBERS = {"ensemble": ("fpi", "ascnet")}  # methods that can take the trained w
 def known(name: str) -> str:
     """`name`, when there is a method of this name; else `UsageError`."""
     if name not in REGISTRY:
-        raise UsageError(f"unknown method '{name}'", fix=f"Choose one of: {', '.join(REGISTRY)}")
+        raise unknown("method", name, REGISTRY)
     return name
 
 
@@ -63,13 +62,12 @@ def load_method(weights: WeightsFolder, engine: Engine | str = engines.AUTO, pre
         method = method_type(weights.method).composed_of([load_method(member, running) for member in weights.members])
         method.engine = running
         return method
-    method = _build(weights.method, weights.region, weights.config["settings"])
+    method = _build(weights.method, weights.region, weights.config.settings)
     method.engine = running
     load_arrays(method, weights, fix="Restore both files from one source")
     if running.takes_graphs:
         method.use_graphs(weights.verified_graphs())
-    if weights.calibration is not None:
-        method.calibration = Calibration.from_dict(weights.calibration)
+    method.calibration = weights.calibration
     return method
 
 
@@ -78,8 +76,10 @@ def load_arrays(method: Method, weights: WeightsFolder, fix: str) -> None:
     arrays = weights.verified_arrays()
     try:
         method.load_weights(arrays)
-    except (ValueError, KeyError, OSError) as error:
-        what = f"the arrays do not fit the settings ({str(error).splitlines()[0]})"
+    except WeightsError:
+        raise
+    except Exception as error:  # files that were checked and still do not fit fail in as many ways as there are
+        what = f"the arrays do not fit the settings ({(str(error).splitlines() or [type(error).__name__])[0]})"
         raise WeightsError(what, where=weights.path, fix=fix) from error
 
 

@@ -8,17 +8,17 @@ member works on its own grid; a scan is resampled for members whose grid differs
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from mood.resampling import apply_along_axes, centred_resampling
 from mood.methods import MEMBERS, method_type
 from mood.methods.base import Method, Settings, finite
 from mood.regions import Region
+from mood.resampling import apply_along_axes, centred_resampling
+from mood.typed import Batch, Width
 from mood.weights.bundle import read_bundle, write_bundle
 
 
@@ -26,8 +26,8 @@ from mood.weights.bundle import read_bundle, write_bundle
 class EnsembleSettings(Settings):
     """The ensemble's grid, and its members' settings where they are not their defaults on this grid."""
 
-    width: int | None = None  # of every member's network, in its own unit; None leaves each its own
-    batch_size: int | None = None  # slices, of every member
+    width: Width | None = None  # of every member's network, in its own unit; None leaves each its own
+    batch_size: Batch | None = None  # slices, of every member
     members: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)  # settings by member's name
 
 
@@ -51,7 +51,7 @@ class Ensemble(Method):
     def composed_of(cls, members: list[Method]) -> Ensemble:
         """An ensemble of trained methods of one region, on the grid of the one with the finest voxels."""
         finest = min(members, key=lambda member: float(np.prod(member.settings.spacing_mm))).settings
-        described = {member.name: json.loads(json.dumps(member.settings.to_dict())) for member in members}
+        described = {member.name: member.settings.to_dict() for member in members}
         settings = EnsembleSettings(finest.grid_shape, finest.spacing_mm, finest.slice_axis, members=described)
         return cls(members[0].region, settings, members)
 

@@ -11,11 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import keras
 import numpy as np
 from keras import ops
+from msgspec import Meta
 
 from mood import runtime
 from mood.engines import Forward
@@ -27,6 +28,7 @@ from mood.networks.wide_resnet import build_wide_resnet, side_multiple
 from mood.regions import Region
 from mood.slices import batches, filled_slices, pad_to_multiple, to_slices
 from mood.synthesis.fpi import label_to_classes, mix_pair
+from mood.typed import Batch, Rate, Share
 
 PIXELS_AT_ONCE = 4 * 256 * 256  # at prediction; a slice of 256 x 256 needs 75 MiB of activations, and more gain nothing
 
@@ -35,13 +37,20 @@ PIXELS_AT_ONCE = 4 * 256 * 256  # at prediction; a slice of 256 x 256 needs 75 M
 class FpiSettings(Settings):
     """Defaults are the paper's for the brain; `Fpi.default_settings` has both regions'."""
 
-    architecture: str = "dec"  # the network: dec or decdeeper
-    width: int = 4  # filters of the first stage in units of 16
-    classes: int = 1  # 1 regresses the foreign share, K > 1 classify it in K - 1 steps
-    patch_core: float = 0.5  # central share of each axis where patches are centred
-    difference_step: float = 0.0  # intensities closer than this count as equal in the label
-    learning_rate: float = 1e-3  # Adam
-    batch_size: int = 32  # slices
+    architecture: Literal["dec", "decdeeper"] = "dec"  # the network
+    width: Annotated[int, Meta(ge=1, le=10)] = 4  # filters of the first stage in units of 16; 10: the widest published
+    classes: Annotated[int, Meta(ge=1, le=64)] = 1  # 1 regresses the foreign share, K > 1 classify it in K - 1 steps
+    patch_core: Annotated[float, Meta(gt=0, le=1)] = 0.5  # central share of each axis where patches are centred
+    difference_step: Share = 0.0  # of the intensity range: closer values count as equal in the label; 0: exactly
+    learning_rate: Rate = 1e-3  # Adam
+    batch_size: Batch = 32  # slices
+
+
+# As published for the brain's MRI and the abdomen's CT; other regions take those of their modality.
+PUBLISHED: dict[str, dict[str, Any]] = {
+    "MR": {"architecture": "dec", "classes": 1, "patch_core": 0.5, "difference_step": 0.0},
+    "CT": {"architecture": "decdeeper", "classes": 5, "patch_core": 0.8, "difference_step": 1e-3},
+}
 
 
 class Fpi(NetworkMethod):
@@ -61,10 +70,7 @@ class Fpi(NetworkMethod):
             grid_shape=region.grid.shape,
             spacing_mm=region.grid.spacing_mm,
             slice_axis=region.slice_axis,
-            architecture=region.architecture,
-            classes=region.classes,
-            patch_core=region.patch_core,
-            difference_step=region.difference_step,
+            **PUBLISHED[region.modality],
         )
 
     def score_volume(self, scan: np.ndarray) -> np.ndarray:

@@ -28,7 +28,7 @@ from mood.volume import Volume, find_scans, load, scan_name
 
 log = logging.getLogger(__name__)
 
-CASES_A_SCAN = 2  # outliers that a checkpoint is chosen by
+CASES_PER_SCAN = 2  # outliers that a checkpoint is chosen by
 
 
 def prepared_scans(source: Path, cache: Path, method: Method, fewest: int = 2) -> list[Path]:
@@ -125,7 +125,8 @@ def selection_cases(held_out: list[Path], method: Method, seed: int) -> list[Sel
     """Two cases of each held-out scan with an outlier each, the kinds in turn that training holds nothing like."""
     rng = np.random.default_rng([seed, 1])
     kinds = itertools.cycle(kind for kind in ALL_KINDS if kind not in method.trained_kinds)
-    return [_planted(load(path), kind, method, rng) for path, kind in zip(held_out * CASES_A_SCAN, kinds, strict=False)]
+    cases = zip(held_out * CASES_PER_SCAN, kinds, strict=False)
+    return [_planted(load(path), kind, method, rng) for path, kind in cases]
 
 
 def _planted(volume: Volume, kind: str, method: Method, rng: np.random.Generator) -> SelectionCase:

@@ -13,14 +13,16 @@ from typing import Any
 from mood.atomic import check_writable, private_folder
 from mood.errors import NoInputError, UsageError
 from mood.methods import load_method
-from mood.methods.mix.method import Mix
-from mood.methods.mix.training_images import LOOKS
+from mood.methods.mix.method import Mix, MixSettings
+from mood.methods.mix.training_images import VIEWS
 from mood.networks.unet import copy_member
 from mood.training.data import measure_calibration, selection_ap, selection_cases
+from mood.typed import renamed
 from mood.volume import find_scans, scan_name
+from mood.weights.config import TrainingFacts, WeightsConfig
 from mood.weights.store import ARRAYS, WeightsFolder, write_folder
 
-APART = ("looks", "members", "momentum", "learning_rate", "decay_steps", "batch_size")  # settings that may differ
+APART = ("views", "members", "momentum", "learning_rate", "decay_steps", "batch_size")  # settings that may differ
 
 
 def join(folders: Sequence[WeightsFolder], source: Path, target: Path) -> float:
@@ -52,11 +54,10 @@ def join(folders: Sequence[WeightsFolder], source: Path, target: Path) -> float:
     joined = joined_method(methods)
     held_out = _held_out(folders[0], source)
     check_writable(target)
-    ap = selection_ap(joined, selection_cases(held_out, joined, folders[0].config["training"]["seed"]))
-    config: dict[str, Any] = {"method": joined.name, "region": joined.region.name}
-    config |= {"settings": joined.settings.to_dict(), "training": _training(folders, ap)}
-    if held_out:
-        config["calibration"] = measure_calibration(joined, held_out).to_dict()
+    ap = selection_ap(joined, selection_cases(held_out, joined, folders[0].config.training.seed))
+    calibration = measure_calibration(joined, held_out) if held_out else None
+    facts, settings = _training(folders, ap), joined.settings.to_dict()
+    config = WeightsConfig(joined.name, joined.region.name, settings, facts, calibration=calibration)
     with private_folder(target) as folder:
         joined.save_weights(folder / ARRAYS)
         write_folder(target, folder / ARRAYS, config)
@@ -66,12 +67,12 @@ def join(folders: Sequence[WeightsFolder], source: Path, target: Path) -> float:
 def joined_method(methods: Sequence[Mix]) -> Mix:
     """One method whose network holds those of several, each seeing what it was trained to see."""
     settings = [method.settings for method in methods]
-    looks = tuple(look for look in LOOKS if any(look in own.looks for own in settings))
+    views = tuple(view for view in VIEWS if any(view in own.views for own in settings))
     members = sum(own.members for own in settings)
-    joined = Mix(methods[0].region, replace(settings[0], looks=looks, members=members))
-    slices, place = 2 * settings[0].reach + 1, 0
+    joined = Mix(methods[0].region, replace(settings[0], views=views, members=members))
+    slices, place = 2 * settings[0].context + 1, 0
     for method, own in zip(methods, settings, strict=True):
-        channels = [looks.index(look) * slices + k for look in own.looks for k in range(slices)]
+        channels = [views.index(view) * slices + k for view in own.views for k in range(slices)]
         for i in range(own.members):
             copy_member(method.network, i, joined.network, place, channels)
             place += 1
@@ -96,28 +97,30 @@ def _check_alike(folders: Sequence[WeightsFolder]) -> None:
 
 def _shared(folder: WeightsFolder) -> tuple[Any, ...]:
     """What weights that are joined must agree in."""
-    settings = {name: value for name, value in folder.config["settings"].items() if name not in APART}
-    return folder.region, settings, folder.config["training"]["held_out_scans"]
+    described = renamed(folder.config.settings, MixSettings.old_names)
+    settings = {name: value for name, value in described.items() if name not in APART}
+    return folder.region, settings, folder.config.training.held_out_scans
 
 
 def _held_out(folder: WeightsFolder, source: Path) -> list[Path]:
     scans = {scan_name(path): path for path in find_scans(source)}
-    names = folder.config["training"]["held_out_scans"]
+    names = folder.config.training.held_out_scans
     if missing := [name for name in names if name not in scans]:
         fix = "Name the folder that the weights were trained on"
         raise NoInputError(f"held-out scans are missing: {', '.join(missing)}", where=source, fix=fix)
     return [scans[name] for name in names]
 
 
-def _training(folders: Sequence[WeightsFolder], ap: float) -> dict[str, Any]:
+def _training(folders: Sequence[WeightsFolder], ap: float) -> TrainingFacts:
     """What the card says: sums and lists over the members."""
-    each = [folder.config["training"] for folder in folders]
-    notes = dict.fromkeys(training["note"] for training in each)
-    return each[0] | {
-        "steps": sum(training["steps"] for training in each),
-        "epochs": sum(training["epochs"] for training in each),
-        "minutes": round(sum(training["minutes"] for training in each), 1),
-        "chosen_step": [training["chosen_step"] for training in each],
-        "selection_ap": round(ap, 4),
-        "note": " ".join([*notes, f"Joined from {len(folders)} sets of weights, whose maps are averaged."]),
-    }
+    each = [folder.config.training for folder in folders]
+    notes = dict.fromkeys(training.note for training in each)
+    return replace(
+        each[0],
+        steps=sum(training.steps for training in each),
+        epochs=sum(training.epochs for training in each),
+        minutes=round(sum(training.minutes for training in each), 1),
+        chosen_step=[training.chosen_step for training in each],
+        selection_ap=round(ap, 4),
+        note=" ".join([*notes, f"Joined from {len(folders)} sets of weights, whose maps are averaged."]),
+    )

@@ -27,7 +27,7 @@ from mood.volume import find_scans, load
 from mood.weights.store import WeightsFolder, read_folder, write_graphs
 
 IMAGES = 256  # that ranges are measured on
-IMAGES_A_CALL = 4
+IMAGES_PER_CALL = 4
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Recorder:
         self.images: list[np.ndarray] = []
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
-        self.images += list(images[self.rng.permutation(len(images))[:IMAGES_A_CALL]])
+        self.images += list(images[self.rng.permutation(len(images))[:IMAGES_PER_CALL]])
         return self.run(images)
 
     def some(self) -> list[np.ndarray]:

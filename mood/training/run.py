@@ -31,7 +31,9 @@ from mood.training.data import (
 )
 from mood.training.loop import BEST, STATE, Progress, Run, Schedule
 from mood.training.record import TrainingRecord
+from mood.typed import Unfit, plain_value, renamed
 from mood.volume import find_scans, scan_name
+from mood.weights.config import TrainingFacts, WeightsConfig
 from mood.weights.store import find_weights, read_folder, write_folder
 
 log = logging.getLogger(__name__)
@@ -95,7 +97,7 @@ def train(
     if start_from is not None:
         found = find_weights(method.name, read_folder(start_from).region, start_from)
         load_arrays(method, found, fix="Train with the settings in their config.json")
-        note = f"Started from weights with SHA-256 {found.config['sha256'][:12]}. {note}".strip()
+        note = f"Started from weights with SHA-256 {found.sha256[:12]}. {note}".strip()
     check_writable(target)
     with locked(target / LOCK):
         remove_stale(target)
@@ -149,50 +151,55 @@ def _check_changes(record: TrainingRecord, source: Path, target: Path) -> None:
 
 def _write_weights(run: Run, note: str) -> None:
     progress, held_out = run.progress, run.held_out
-    facts = {
-        "steps": progress.step,
-        "epochs": progress.epoch,
-        "chosen_step": progress.best_step,
-        "selection_ap": round(progress.best_ap, 4),
-        "training_scans": len(run.training),
-        "held_out_scans": [scan_name(path) for path in held_out],
-        "seed": run.schedule.seed,
-        "minutes": round(progress.seconds / 60, 1),
-        "device": runtime.device(),
-        "note": note,
-    }
-    about = {"method": run.method.name, "region": run.method.region.name, "settings": run.method.settings.to_dict()}
-    config: dict[str, Any] = about | {"training": facts}
+    facts = TrainingFacts(
+        steps=progress.step,
+        epochs=progress.epoch,
+        chosen_step=progress.best_step,
+        selection_ap=round(progress.best_ap, 4),
+        training_scans=len(run.training),
+        held_out_scans=tuple(scan_name(path) for path in held_out),
+        seed=run.schedule.seed,
+        minutes=round(progress.seconds / 60, 1),
+        device=runtime.device(),
+        note=note,
+    )
     best = checkpoints.newest(run.target / BEST)
     if best is None:
         fix = "Give the same command again"
         raise TrainingError("the best weights are damaged", where=run.target / BEST, fix=fix)
+    method = run.method
+    calibration = None
     if held_out:
-        exact = type(run.method)(run.method.region, run.method.settings)  # in float32, as it will predict
+        exact = type(method)(method.region, method.settings)  # in float32, as it will predict
         exact.load_weights(best.path)
-        config["calibration"] = measure_calibration(exact, held_out).to_dict()
+        calibration = measure_calibration(exact, held_out)
+    config = WeightsConfig(method.name, method.region.name, method.settings.to_dict(), facts, calibration=calibration)
     write_folder(run.target, best.path, config)
 
 
 def new_method(name: str, region: Region, settings: dict[str, Any]) -> Method:
-    """An untrained method with its default settings and some of them changed."""
+    """An untrained method with its default settings and some of them changed.
+
+    Raises
+    ------
+    UsageError
+        When there is no such method or setting, or its value has another type or lies out of its range.
+    """
     kind = method_type(name)
     defaults = kind.default_settings(region)
-    if unknown := sorted(set(settings) - set(defaults.to_dict())):
-        fix = f"Known ones: {', '.join(defaults.to_dict())}"
-        raise UsageError(f"method '{name}' has no setting {', '.join(unknown)}", fix=fix)
-    values = {key: _like(getattr(defaults, key), key, value) for key, value in settings.items()}
-    return kind(region, kind.settings_type.from_dict(defaults.to_dict() | values))
+    changes = renamed(settings, kind.settings_type.old_names)
+    values = {key: _like(getattr(defaults, key, None), value) for key, value in changes.items()}
+    try:
+        return kind(region, kind.settings_type.checked(defaults.to_dict() | values))
+    except Unfit as error:
+        raise UsageError(f"method '{name}' cannot have these settings ({error})", fix="Change the value") from error
 
 
-def _like(default: Any, name: str, value: Any) -> Any:
-    """Text for a setting that is a list, split at commas; anything else as it is."""
+def _like(default: Any, value: Any) -> Any:
+    """Text for a setting that is a list, split at commas, its parts numbers where they read as such."""
     if not (isinstance(default, tuple) and isinstance(value, str)):
         return value
-    try:
-        return [type(default[0])(part) for part in value.split(",")]
-    except ValueError as error:
-        raise UsageError(f"setting {name}: {error}", fix=f"Write it like {','.join(map(str, default))}") from None
+    return [part if isinstance(default[0], str) else plain_value(part) for part in value.split(",")]
 
 
 def _about(method: Method, schedule: Schedule) -> dict[str, Any]:

@@ -12,24 +12,22 @@ as graphs in int8, some files each. Looked for in this order:
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
-
-import h5py
-import numpy as np
 
 from mood.atomic import remove_stale, replacing, write_text
+from mood.calibration import Calibration
 from mood.engines import Graph
-from mood.errors import LOWER_RATE, TrainingError, WeightsError
+from mood.errors import WeightsError
+from mood.regions import get_region
+from mood.typed import Unfit, decode_file
+from mood.weights.arrays import check_arrays, halve_matrices
 from mood.weights.card import card_text
+from mood.weights.config import Bench, WeightsConfig
 
 PACKAGED = Path(__file__).parent
-DEFAULTS = "defaults.json"  # the method that a region's scans are scored with when none is named
-NEEDED, OPTIONAL = ("method", "region", "settings", "training", "sha256"), ("calibration", "bench", "int8")
 CONFIG, ARRAYS, CARD = "config.json", "model.weights.h5", "card.md"
 GRAPH = "int8-{}"  # and suffixes
 DAMAGED = "the weights file is damaged: its SHA-256 differs from config.json"
@@ -40,34 +38,41 @@ class WeightsFolder:
     """One set of trained weights on disk, arrays not read yet."""
 
     path: Path
-    config: dict[str, Any]
+    config: WeightsConfig
     members: tuple[WeightsFolder, ...] = ()  # of a method that is composed of others with weights of their own
 
     @property
     def method(self) -> str:
-        return self.config["method"]
+        return self.config.method
 
     @property
     def region(self) -> str:
-        return self.config["region"]
+        return self.config.region
 
     @property
-    def calibration(self) -> dict[str, Any] | None:
-        """Constants of `mood.calibration.Calibration`, where they were measured."""
-        return self.config.get("calibration")
+    def calibration(self) -> Calibration | None:
+        """What its scores mean, where that was measured."""
+        return self.config.calibration
+
+    @property
+    def sha256(self) -> str:
+        """Of the arrays; of those of each member, joined by `+`, where there are some."""
+        return self.config.sha256 or ""
 
     def verified_arrays(self) -> Path:
-        """The path of the arrays; `WeightsError` when their bytes are not those that were saved."""
-        return _verified(self.path / ARRAYS, self.config["sha256"])
+        """The path of the arrays; `WeightsError` when their bytes are not those that were saved, or are no numbers."""
+        path = _verified(self.path / ARRAYS, self.sha256)
+        check_arrays(path)
+        return path
 
     def verified_graphs(self) -> dict[str, list[Path]]:
         """The int8 graphs of the method's parts, by name; `WeightsError` when there are none or one is damaged."""
-        if "int8" not in self.config:
+        if self.config.int8 is None:
             fix = "Run: mood quantise, or choose --precision float32"
             raise WeightsError("there are no int8 graphs beside these weights", where=self.path, fix=fix)
         return {
             part: [_verified(self.path / name, digest) for name, digest in files.items()]
-            for part, files in self.config["int8"].items()
+            for part, files in self.config.int8.items()
         }
 
 
@@ -76,7 +81,7 @@ def default_method(region: str, folder: Path | None = None) -> str:
     for candidate in _folders_in(folder or _restore_dir(region)):
         if (candidate / CONFIG).is_file() and (found := read_folder(candidate)).region == region:
             return found.method
-    return json.loads((PACKAGED / DEFAULTS).read_text(encoding="utf-8"))[region]
+    return get_region(region).default_method
 
 
 def find_weights(method: str, region: str, folder: Path | None = None, members: tuple[str, ...] = ()) -> WeightsFolder:
@@ -125,30 +130,25 @@ def _search(candidates: list[Path], method: str, region: str) -> WeightsFolder |
 
 
 def _composed(method: str, region: str, path: Path, members: list[WeightsFolder]) -> WeightsFolder:
-    config = {
-        "method": method,
-        "region": region,
-        "settings": {},
-        "training": {},
-        "sha256": "+".join(member.config["sha256"] for member in members),
-    }
+    config = WeightsConfig(method, region, settings={}, sha256="+".join(member.sha256 for member in members))
     return WeightsFolder(path, config, tuple(members))
 
 
 def read_folder(folder: Path) -> WeightsFolder:
-    """The weights folder at this path; `WeightsError` when it is none."""
+    """The weights folder at this path; `WeightsError` when it is none, or describes what cannot be."""
     try:
-        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-        return WeightsFolder(
-            folder, {key: config[key] for key in NEEDED} | {key: config[key] for key in OPTIONAL if key in config}
-        )
+        config = decode_file(WeightsConfig, folder / CONFIG)
     except FileNotFoundError as error:
         fix = "Name a folder that mood train wrote (SavedModel folders of other programs cannot be read)"
         raise WeightsError(f"no {CONFIG} in the weights folder", where=folder, fix=fix) from error
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
-        raise WeightsError(
-            f"{CONFIG} is damaged ({error!r})", where=folder, fix="Restore it from its source"
-        ) from error
+    except OSError as error:
+        raise WeightsError(f"{CONFIG} cannot be read ({error.strerror})", where=folder, fix="Check the path") from error
+    except Unfit as error:
+        fix = "Restore it from its source"
+        raise WeightsError(f"{CONFIG} is damaged ({error})", where=folder, fix=fix) from error
+    if config.sha256 is None:
+        raise WeightsError(f"{CONFIG} is damaged (no sha256)", where=folder, fix="Restore it from its source")
+    return WeightsFolder(folder, config)
 
 
 def packaged_weights() -> list[WeightsFolder]:
@@ -156,35 +156,35 @@ def packaged_weights() -> list[WeightsFolder]:
     return [read_folder(path.parent) for path in sorted(PACKAGED.glob(f"*/{CONFIG}"))]
 
 
-def write_folder(folder: Path, full_arrays: Path, config: dict[str, Any]) -> None:
+def write_folder(folder: Path, full_arrays: Path, config: WeightsConfig) -> None:
     """Write a weights folder from float32 arrays; `config` lacks the checksum only. The config comes last."""
     folder.mkdir(parents=True, exist_ok=True)
     remove_stale(folder)
     for outdated in (folder / CONFIG, *folder.glob(GRAPH.format("*"))):
         outdated.unlink(missing_ok=True)
     with replacing(folder / ARRAYS) as temporary:
-        _halve_matrices(full_arrays, temporary)
-    _describe(folder, config | {"sha256": checksum(folder / ARRAYS)})
-
-
-def _describe(folder: Path, config: dict[str, Any]) -> None:
-    """Write the card and the config that makes a weights folder of what is there."""
-    write_text(folder / CARD, card_text(config))
-    write_text(folder / CONFIG, json.dumps(config, indent=1) + "\n")
+        halve_matrices(full_arrays, temporary)
+    _describe(folder, replace(config, sha256=checksum(folder / ARRAYS)))
 
 
 def write_graphs(weights: WeightsFolder, graphs: Mapping[str, Graph]) -> None:
     """Keep the int8 form of each part of a method beside its weights."""
-    config = weights.config | {"int8": {}}
+    digests = {}
     for part, graph in graphs.items():
         files = graph.save(weights.path / GRAPH.format(part))
-        config["int8"][part] = {file.name: checksum(file) for file in files}
-    write_text(weights.path / CONFIG, json.dumps(config, indent=1) + "\n")
+        digests[part] = {file.name: checksum(file) for file in files}
+    _describe(weights.path, replace(weights.config, int8=digests))
 
 
-def record_scores(weights: WeightsFolder, scores: dict[str, float]) -> None:
+def record_scores(weights: WeightsFolder, scores: Bench) -> None:
     """Keep what a benchmark measured of these weights in their config and card; the arrays stay as they are."""
-    _describe(weights.path, weights.config | {"bench": scores})
+    _describe(weights.path, replace(weights.config, bench=scores))
+
+
+def _describe(folder: Path, config: WeightsConfig) -> None:
+    """Write the card and the config that makes a weights folder of what is there."""
+    write_text(folder / CARD, card_text(config))
+    write_text(folder / CONFIG, config.text())
 
 
 def _verified(path: Path, digest: str) -> Path:
@@ -215,29 +215,3 @@ def _expect(found: WeightsFolder, method: str, region: str) -> WeightsFolder:
         what = f"the weights are for method '{found.method}' and region '{found.region}', not '{method}' and '{region}'"
         raise WeightsError(what, where=found.path, fix="Name other weights, or that method and region")
     return found
-
-
-def _stored(item: h5py.Dataset) -> np.ndarray:
-    narrow = item.dtype == np.float32 and item.ndim >= 2
-    with np.errstate(over="ignore"):  # becomes infinite, which is said
-        values = np.asarray(item[()], np.float16 if narrow else item.dtype)
-    if values.dtype.kind == "f" and not np.isfinite(values).all():
-        what = f"training diverged: the weights {item.name} are not finite, or too large for float16"
-        raise TrainingError(what, fix=LOWER_RATE)
-    return values
-
-
-def _halve_matrices(source: Path, target: Path) -> None:
-    """Copy an HDF5 file with matrices and kernels as float16; vectors (biases, statistics) stay float32."""
-    with h5py.File(source, "r") as full, h5py.File(target, "w") as half:
-        half.attrs.update(full.attrs)
-
-        def copy(name: str, item: h5py.Group | h5py.Dataset) -> None:
-            if isinstance(item, h5py.Dataset):
-                options = {"compression": "gzip"} if item.compression else {}
-                copied = half.create_dataset(name, data=_stored(item), **options)
-            else:
-                copied = half.require_group(name)
-            copied.attrs.update(item.attrs)
-
-        full.visititems(copy)

@@ -11,6 +11,7 @@ from mood.methods import REGISTRY, load_method, method_type
 from mood.native import NativeScan
 from mood.regions import ABDOM, BRAIN
 from mood.training.run import new_method
+from mood.weights.config import WeightsConfig
 from mood.weights.store import read_folder, write_folder
 
 SMALL = {"grid_shape": (24, 20, 16), "spacing_mm": (8.0, 8.0, 8.0)}
@@ -83,18 +84,13 @@ def test_the_map_depends_on_the_scan(method):
 def test_settings_survive_json(method):
     text = json.dumps(method.settings.to_dict())
     assert type(method.settings).from_dict(json.loads(text)) == method.settings
-    with pytest.raises(WeightsError, match="unknown settings colour"):
+    with pytest.raises(WeightsError, match="no setting is called colour"):
         type(method.settings).from_dict(json.loads(text) | {"colour": "red"})
 
 
 def test_saved_weights_give_the_same_map(method, tmp_path):
     method.save_weights(tmp_path / "full.weights.h5")
-    config = {
-        "method": method.name,
-        "region": method.region.name,
-        "settings": method.settings.to_dict(),
-        "training": {},
-    }
+    config = WeightsConfig(method.name, method.region.name, method.settings.to_dict())
     write_folder(tmp_path / "weights", tmp_path / "full.weights.h5", config)
     loaded = load_method(read_folder(tmp_path / "weights"))
     expected = method.score_volume(SCANS["textured"])

@@ -10,6 +10,7 @@ from mood.methods.ensemble import Ensemble
 from mood.methods.fpi import Fpi
 from mood.regions import BRAIN
 from mood.training.run import new_method
+from mood.weights.config import WeightsConfig
 from mood.weights.store import find_weights, write_folder
 
 FINE = {"grid_shape": (24, 20, 16), "spacing_mm": (8.0, 8.0, 8.0), "width": 1}
@@ -19,12 +20,7 @@ COARSE = {"grid_shape": (12, 10, 8), "spacing_mm": (16.0, 16.0, 16.0), "width": 
 def write_weights(folder, method):
     folder.mkdir(parents=True)
     method.save_weights(folder / "full.weights.h5")
-    config = {
-        "method": method.name,
-        "region": "brain",
-        "settings": method.settings.to_dict(),
-        "training": {},
-    }
+    config = WeightsConfig(method.name, "brain", method.settings.to_dict())
     write_folder(folder, folder / "full.weights.h5", config)
 
 
@@ -48,7 +44,7 @@ def test_it_is_the_mean_of_its_members_found_by_their_own_weights(placed, rng):
     maps = [load_method(find_weights(name, "brain")).score_volume(scan) for name in MEMBERS["ensemble"]]
     ensemble = load_method(found)
     np.testing.assert_allclose(ensemble.score_volume(scan), np.mean(maps, axis=0), atol=1e-6)
-    assert found.config["sha256"].count("+") == 1
+    assert found.sha256.count("+") == 1
     assert type(ensemble.settings).from_dict(json.loads(json.dumps(ensemble.settings.to_dict()))) == ensemble.settings
 
 

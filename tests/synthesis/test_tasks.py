@@ -34,8 +34,8 @@ def test_a_task_alters_the_covered_voxels_only_and_labels_what_it_altered(seed, 
     altered, label = alter(host, foreign, place, TASKS[name].draw(rng))
     before = host[place.box]
     np.testing.assert_array_equal(host, untouched)
-    np.testing.assert_array_equal(altered[place.cover == 0], before[place.cover == 0])
-    assert not label[place.cover == 0].any()
+    np.testing.assert_array_equal(altered[place.mask == 0], before[place.mask == 0])
+    assert not label[place.mask == 0].any()
     assert not label[(before == 0) & (altered == 0)].any()
     assert altered.dtype == label.dtype == np.float32
     assert altered.min() >= 0
@@ -60,9 +60,9 @@ def test_every_task_makes_something_to_see(name):
 def test_a_place_is_centred_on_tissue_and_its_cover_lies_in_the_unit_range(seed):
     host = smooth_scan(seed)
     place = draw_place(host, np.random.default_rng(seed), irregular=bool(seed % 2))
-    assert place.cover.shape == host[place.box].shape
-    assert 0 <= place.cover.min() <= place.cover.max() <= 1
-    assert (place.cover * (host[place.box] > 0)).any()
+    assert place.mask.shape == host[place.box].shape
+    assert 0 <= place.mask.min() <= place.mask.max() <= 1
+    assert (place.mask * (host[place.box] > 0)).any()
 
 
 def test_fpi_mixes_two_subjects_as_published():

@@ -23,8 +23,8 @@ def healthy(tmp_path_factory):
     return folder
 
 
-def trained(healthy, folder, looks, seed, **changes):
-    settings = SMALL | {"looks": looks} | changes
+def trained(healthy, folder, views, seed, **changes):
+    settings = SMALL | {"views": views} | changes
     return read_folder(train(healthy, folder, "mix", BRAIN, settings, Schedule(steps=4, held_out=1, seed=seed)))
 
 
@@ -39,7 +39,7 @@ def apart(healthy, tmp_path_factory):
 def test_the_map_is_the_mean_over_all_networks(apart, healthy, tmp_path, rng):
     join(apart, healthy, tmp_path / "joined")
     joined = load_method(read_folder(tmp_path / "joined"))
-    assert joined.settings.looks == ("plain", "standardised", "mirrored")
+    assert joined.settings.views == ("plain", "standardised", "mirrored")
     assert joined.settings.members == 3
     scan = rng.uniform(0.0, 1.0, (32, 32, 16)).astype(np.float32)
     one, two = (load_method(weights).score_volume(scan) for weights in apart)
@@ -52,7 +52,7 @@ def test_joining_from_the_command_line(apart, healthy, tmp_path, capsys):
     with pytest.raises(SystemExit) as stopped:
         cli.run(["join", *folders, "-i", str(healthy), "-o", str(tmp_path / "joined")])
     assert stopped.value.code == 0, capsys.readouterr()
-    assert read_folder(tmp_path / "joined").config["settings"]["members"] == 3
+    assert read_folder(tmp_path / "joined").config.settings["members"] == 3
 
 
 def test_joined_weights_are_joined_again(apart, healthy, tmp_path, rng):
@@ -68,17 +68,17 @@ def test_joined_weights_are_joined_again(apart, healthy, tmp_path, rng):
 
 def test_the_card_tells_of_all(apart, healthy, tmp_path):
     ap = join(apart, healthy, tmp_path)
-    facts = read_folder(tmp_path).config["training"]
-    assert facts["steps"] == 8
-    assert len(facts["chosen_step"]) == 2
-    assert facts["selection_ap"] == pytest.approx(ap, abs=1e-4)
+    facts = read_folder(tmp_path).config.training
+    assert facts.steps == 8
+    assert len(facts.chosen_step) == 2
+    assert facts.selection_ap == pytest.approx(ap, abs=1e-4)
     assert "Joined from 2" in (tmp_path / "card.md").read_text()
 
 
 def test_what_does_not_belong_together_is_refused(apart, healthy, tmp_path):
     with pytest.raises(UsageError, match="nothing to be joined with"):
         join(apart[:1], healthy, tmp_path)
-    other = trained(healthy, tmp_path / "other", ("plain",), 0, reach=1)
+    other = trained(healthy, tmp_path / "other", ("plain",), 0, context=1)
     with pytest.raises(UsageError, match=r"(?s)trained otherwise than.*plain"):
         join([apart[0], other], healthy, tmp_path / "joined")
     atlas = train(healthy, tmp_path / "atlas", "atlas", BRAIN, {"grid_shape": (32, 32, 16)}, Schedule(epochs=1))

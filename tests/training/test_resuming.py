@@ -61,7 +61,7 @@ def test_a_damaged_checkpoint_is_named_and_training_ends(healthy, tmp_path, name
     (tmp_path / "config.json").unlink()
     trained(healthy, tmp_path, epochs=3, held_out=2)
     assert f"{name} is damaged or cut off; the one before it is used" in caplog.text
-    assert read_folder(tmp_path).config["training"]["steps"] >= 5
+    assert read_folder(tmp_path).config.training.steps >= 5
     assert steps(tmp_path) == sorted(set(steps(tmp_path)), key=int)
 
 
@@ -71,7 +71,7 @@ def test_without_any_whole_state_training_begins_anew_and_says_so(healthy, tmp_p
         path.write_bytes(b"")
     trained(healthy, tmp_path, held_out=0)
     assert "training begins anew" in caplog.text
-    assert read_folder(tmp_path).config["training"]["steps"] == 10
+    assert read_folder(tmp_path).config.training.steps == 10
 
 
 def test_killed_at_any_write_the_same_command_finishes(healthy, tmp_path, killed_at):
@@ -102,7 +102,7 @@ def test_scans_that_were_copied_are_the_same(healthy, tmp_path):
     copy.mkdir()
     for path in healthy.iterdir():
         (copy / path.name).write_bytes(path.read_bytes())
-    assert read_folder(trained(copy, tmp_path / "w", epochs=3)).config["training"]["epochs"] == 3
+    assert read_folder(trained(copy, tmp_path / "w", epochs=3)).config.training.epochs == 3
 
 
 def test_scans_that_changed_before_training_are_prepared_anew(healthy, tmp_path, caplog, monkeypatch):
@@ -142,7 +142,7 @@ def test_a_damaged_training_record_is_said_and_what_to_do_helps(healthy, tmp_pat
     with pytest.raises(UsageError, match=r"(?s)record of the training is damaged.*Remove it to go on"):
         trained(healthy, tmp_path / "w", epochs=3)
     record.unlink()
-    assert read_folder(trained(healthy, tmp_path / "w", epochs=3)).config["training"]["epochs"] == 3
+    assert read_folder(trained(healthy, tmp_path / "w", epochs=3)).config.training.epochs == 3
 
 
 def test_a_prediction_record_beside_a_training_is_none_of_its_business(healthy, tmp_path):
@@ -182,7 +182,7 @@ def test_a_full_disk_is_said_and_training_goes_on_later(healthy, tmp_path, small
         trained(healthy, tmp_path / "w", held_out=0)
     monkeypatch.setattr(checkpoints, "save", save)
     assert checkpoints.newest(tmp_path / "w" / STATE).facts["step"] == 6
-    assert read_folder(trained(healthy, tmp_path / "w", epochs=3, held_out=0)).config["training"]["steps"] == 11
+    assert read_folder(trained(healthy, tmp_path / "w", epochs=3, held_out=0)).config.training.steps == 11
 
 
 class Diverging(Passes):

@@ -46,20 +46,17 @@ def test_training_leaves_weights_a_card_and_a_log(healthy, tmp_path):
     assert len(losses) == 7
     assert [row["step"] for row in rows(folder)] == ["3", "6", "7"]
     found = read_folder(folder)
-    assert found.config["training"]["steps"] == 7
-    assert found.config["training"]["training_scans"] == 3
+    assert found.config.training.steps == 7
+    assert found.config.training.training_scans == 3
     assert "Toy data." in (folder / "card.md").read_text()
     method = load_method(found)
     best = max(rows(folder), key=lambda row: float(row["selection_ap"]))
-    assert found.config["training"]["selection_ap"] == pytest.approx(float(best["selection_ap"]), abs=1e-4)
+    assert found.config.training.selection_ap == pytest.approx(float(best["selection_ap"]), abs=1e-4)
     assert method.score_volume(np.ones((5, 4, 3), np.float32)).shape == (5, 4, 3)
 
 
 def test_a_seed_gives_the_same_weights_and_another_does_not(healthy, tmp_path):
-    sums = [
-        read_folder(run(healthy, tmp_path / str(i), steps=3, seed=seed)).config["sha256"]
-        for i, seed in enumerate((1, 1, 2))
-    ]
+    sums = [read_folder(run(healthy, tmp_path / str(i), steps=3, seed=seed)).sha256 for i, seed in enumerate((1, 1, 2))]
     assert sums[0] == sums[1] != sums[2]
 
 
@@ -67,7 +64,7 @@ def test_an_interrupted_run_goes_on(healthy, tmp_path):
     run(healthy, tmp_path / "w", steps=3)
     assert checkpoints.newest(tmp_path / "w" / STATE).facts["step"] == 3
     folder = run(healthy, tmp_path / "w", steps=6)
-    assert read_folder(folder).config["training"]["steps"] == 6
+    assert read_folder(folder).config.training.steps == 6
     assert [row["step"] for row in rows(folder)] == ["3", "6"]
     run(healthy, tmp_path / "w", steps=6)
     assert len(rows(folder)) == 2
@@ -80,14 +77,14 @@ def test_another_run_in_the_same_folder_is_refused(healthy, tmp_path):
 
 
 def test_epochs_end_the_training(healthy, tmp_path):
-    assert read_folder(run(healthy, tmp_path / "w", epochs=2)).config["training"]["epochs"] == 2
+    assert read_folder(run(healthy, tmp_path / "w", epochs=2)).config.training.epochs == 2
 
 
 def test_bad_scans_are_left_out(healthy, tmp_path, caplog):
     (healthy / "bad.nii.gz").write_bytes(b"no scan")
     folder = run(healthy, tmp_path / "w", steps=1)
     assert "left out" in caplog.text
-    assert read_folder(folder).config["training"]["training_scans"] == 3
+    assert read_folder(folder).config.training.training_scans == 3
 
 
 def test_one_scan_is_too_few(write, scan, tmp_path):
@@ -101,8 +98,8 @@ def test_unknown_settings_are_named():
 
 
 def test_settings_that_are_lists_are_written_with_commas():
-    method = new_method("mix", BRAIN, {"looks": "plain", "tasks": "fpi,blob", "grid_shape": "32,32,48", "width": 2})
-    assert method.settings.looks == ("plain",)
+    method = new_method("mix", BRAIN, {"views": "plain", "tasks": "fpi,blob", "grid_shape": "32,32,48", "width": 2})
+    assert method.settings.views == ("plain",)
     assert method.settings.tasks == ("fpi", "blob")
     assert method.settings.grid_shape == (32, 32, 48)
     with pytest.raises(UsageError, match=r"(?s)grid_shape.*128,128,128"):
@@ -153,7 +150,7 @@ def test_a_training_that_fails_leaves_its_best_weights(healthy, tmp_path, monkey
     small = {key: SMALL[key] for key in ("grid_shape", "spacing_mm")}
     with pytest.raises(TrainingError):
         train(healthy, tmp_path / "w", "atlas", BRAIN, small, Schedule(check_every=100, held_out=2))
-    assert read_folder(tmp_path / "w").config["training"]["chosen_step"] == 2
+    assert read_folder(tmp_path / "w").config.training.chosen_step == 2
 
 
 def test_a_gpu_trains_in_mixed_precision_and_keeps_float32_weights(healthy, tmp_path, monkeypatch):
@@ -183,7 +180,7 @@ def test_a_training_starts_from_given_weights(healthy, tmp_path):
     first = run(healthy, tmp_path / "first", steps=15)
     second = run(healthy, tmp_path / "second", steps=3, start_from=first)
     assert float(rows(second)[0]["loss"]) < float(rows(first)[0]["loss"])
-    assert read_folder(first).config["sha256"][:12] in (second / "card.md").read_text()
+    assert read_folder(first).sha256[:12] in (second / "card.md").read_text()
     with pytest.raises(WeightsError, match="do not fit"):
         train(healthy, tmp_path / "third", "fpi", BRAIN, SMALL | {"width": 2}, start_from=first)
     with pytest.raises(WeightsError, match="method 'fpi'"):
@@ -192,7 +189,7 @@ def test_a_training_starts_from_given_weights(healthy, tmp_path):
 
 @pytest.mark.filterwarnings("ignore:Skipping nested container")
 def test_a_training_starts_from_weights_of_the_other_region(healthy, tmp_path):
-    changes, plan = SMALL | {"looks": "plain"}, Schedule(steps=1, held_out=0)
+    changes, plan = SMALL | {"views": "plain"}, Schedule(steps=1, held_out=0)
     first = train(healthy, tmp_path / "first", "mix", BRAIN, changes, plan)
     second = train(
         healthy, tmp_path / "second", "mix", ABDOM, changes | {"learning_rate": 1e-9}, plan, start_from=first

@@ -7,6 +7,7 @@ import pytest
 
 from mood.errors import WeightsError
 from mood.weights.card import summary
+from mood.weights.config import Bench, TrainingFacts, WeightsConfig
 from mood.weights.store import (
     ARRAYS,
     CARD,
@@ -20,7 +21,7 @@ from mood.weights.store import (
     write_folder,
 )
 
-CONFIG_OF_FPI = {"method": "fpi", "region": "brain", "settings": {}, "training": {"steps": 3}}
+CONFIG_OF_FPI = WeightsConfig("fpi", "brain", {}, TrainingFacts(steps=3))
 
 
 @pytest.fixture
@@ -88,7 +89,7 @@ def test_the_packaged_weights_are_whole_and_small():
     assert {(w.method, w.region) for w in found} >= {("fpi", "brain"), ("fpi", "abdom")}
     for weights in found:
         weights.verified_arrays()
-        if "int8" in weights.config:
+        if weights.config.int8:
             weights.verified_graphs()
         assert (weights.path / "card.md").read_text(encoding="utf-8").startswith("# ")
     assert sum(p.stat().st_size for p in PACKAGED.rglob("*") if p.is_file()) < 80e6
@@ -111,9 +112,9 @@ def test_without_a_named_method_the_weights_that_are_given_or_placed_decide(fold
 
 def test_recorded_scores_are_kept_with_the_weights_and_change_no_array(folder):
     before = (folder / ARRAYS).read_bytes()
-    record_scores(read_folder(folder), {"bench_group": "1 mm", "bench_pixel_ap": 0.25, "bench_sample_auroc": 0.75})
+    record_scores(read_folder(folder), Bench("1 mm", 0.25, 0.75))
     found = read_folder(folder)
-    assert found.config["bench"]["bench_pixel_ap"] == 0.25
+    assert found.config.bench.bench_pixel_ap == 0.25
     assert "| bench pixel ap | 0.25 |" in (folder / CARD).read_text()
     assert found.verified_arrays().read_bytes() == before
 
@@ -121,6 +122,6 @@ def test_recorded_scores_are_kept_with_the_weights_and_change_no_array(folder):
 def test_the_summary_of_weights_names_recipe_data_scores_and_checksum():
     for weights in packaged_weights():
         text = "\n".join(summary(weights.config))
-        assert weights.config["sha256"] in text
-        assert weights.config["training"]["note"] in text
+        assert weights.sha256 in text
+        assert weights.config.training.note in text
         assert f"method {weights.method}, region {weights.region}" in text

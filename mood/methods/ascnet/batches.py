@@ -10,7 +10,7 @@ from mood.methods.ascnet.intruders import with_intruders
 from mood.networks.ascnet import SIDE_MULTIPLE
 from mood.slices import filled_slices, to_slices
 
-SCANS_A_BATCH = 4  # reading one slice of a large scan costs as much as reading all of them
+SCANS_PER_BATCH = 4  # reading one slice of a large scan costs as much as reading all of them
 
 
 class ScanSlices:
@@ -30,7 +30,7 @@ class ScanSlices:
 
     def draw(self, count: int, rng: np.random.Generator) -> np.ndarray:
         """(count, H, W, 1) float32 in [0, 1], with repetition."""
-        chosen = rng.integers(len(self.scans), size=min(count, SCANS_A_BATCH))
+        chosen = rng.integers(len(self.scans), size=min(count, SCANS_PER_BATCH))
         shares = [count // len(chosen) + (i < count % len(chosen)) for i in range(len(chosen))]
         pieces = [self._draw_from(self.scans[i], share, rng) for i, share in zip(chosen, shares, strict=True)]
         return np.concatenate(pieces)[..., None]

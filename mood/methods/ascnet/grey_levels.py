@@ -11,12 +11,16 @@ images to the extremes of each batch before; here the levels are kept with the w
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any
+import itertools
+from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
+from msgspec import Meta
 from scipy.ndimage import gaussian_filter1d
 from scipy.signal import find_peaks
+
+from mood.typed import Share
 
 BINS = 128
 SMOOTHING = 1.5  # bins
@@ -25,6 +29,8 @@ PROMINENCE = 0.15  # of log10: a peak is at least 1.4 times as high as the deepe
 EXCESS = 2.0  # times as many pixels of a level in the inputs as in the reference make it anomalous
 LEAST_SPREAD = 0.02  # an Iro whose grey levels differ by less has collapsed
 STABLE_SHIFT = 0.06  # of the range: how far a peak may move between two checks
+
+GreyLevel = Annotated[float, Meta(ge=-1, le=2)]
 
 
 @dataclass(frozen=True)
@@ -53,14 +59,18 @@ class Levels:
 
     Attributes
     ----------
-    positions : grey levels in [0, 1], rising
+    positions : grey levels, rising; the outermost may lie up to 1 beyond [0, 1]
     scores : of each, 0 normal, 1 anomalous, 0.5 a threshold
     split : whether they come from distinct normal and anomalous peaks
     """
 
-    positions: tuple[float, ...]
-    scores: tuple[float, ...]
+    positions: Annotated[tuple[GreyLevel, ...], Meta(min_length=1, max_length=BINS)]
+    scores: Annotated[tuple[Share, ...], Meta(min_length=1, max_length=BINS)]
     split: bool
+
+    def __post_init__(self) -> None:
+        if len(self.positions) != len(self.scores) or any(a > b for a, b in itertools.pairwise(self.positions)):
+            raise ValueError("positions: they do not rise, or are not as many as the scores")
 
     @property
     def peaks(self) -> tuple[float, ...]:
@@ -85,13 +95,6 @@ class Levels:
     def mask(self, rebuilt: np.ndarray) -> np.ndarray:
         """The hard segmentation: beyond the valley, seen from the normal peak."""
         return self.score(rebuilt) > 0.5
-
-    def to_dict(self) -> dict[str, Any]:
-        return {key: list(v) if isinstance(v, tuple) else v for key, v in asdict(self).items()}
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> Levels:
-        return cls(tuple(values["positions"]), tuple(values["scores"]), bool(values["split"]))
 
 
 def measure(inputs: np.ndarray, reference: np.ndarray) -> Histogram:

@@ -37,7 +37,7 @@ class Intruder:
     waves: np.ndarray
     level: float
 
-    def cover(self, shape: tuple[int, int]) -> np.ndarray:
+    def mask(self, shape: tuple[int, int]) -> np.ndarray:
         """How far each pixel lies inside, 0 outside to 1, (H, W) float."""
         rows, columns = np.ogrid[: shape[0], : shape[1]]
         y, x = rows - self.centre[0], columns - self.centre[1]
@@ -75,9 +75,9 @@ def plant_intruder(image: np.ndarray, intruder: Intruder) -> tuple[np.ndarray, n
     label : (H, W) bool ndarray
         Where at least half of the intensity is the intruder's.
     """
-    cover = intruder.cover(image.shape) * (image > 0)
-    planted = image + cover * (intruder.level - image)
-    return planted.astype(np.float32), cover >= 0.5
+    mask = intruder.mask(image.shape) * (image > 0)
+    planted = image + mask * (intruder.level - image)
+    return planted.astype(np.float32), mask >= 0.5
 
 
 def with_intruders(images: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

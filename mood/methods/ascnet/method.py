@@ -13,17 +13,18 @@ Here the reference images are healthy slices and the input images healthy slices
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, TypeVar
 
 import h5py
 import numpy as np
+from msgspec import Meta
 
 from mood.engines import Forward
 from mood.engines.keras import batch_images
-from mood.errors import UsageError
+from mood.errors import UsageError, WeightsError
 from mood.methods.ascnet import grey_levels, pictures
 from mood.methods.ascnet.adversarial import Adversaries, Draw, rebuilt
 from mood.methods.ascnet.batches import InputSlices, ScanSlices, common_side, hold_out
@@ -33,6 +34,7 @@ from mood.methods.base import Method, Settings, finite
 from mood.networks.ascnet import SIDE_MULTIPLE, build_main_module
 from mood.regions import Region
 from mood.slices import batches, filled_slices, pad_to_multiple, to_slices
+from mood.typed import Batch, Momentum, Positive, Rate, Unfit, Width, decode_text, encode_text
 from mood.weights.bundle import read_notes
 
 PIXELS_AT_ONCE = 8 * 160 * 160  # at prediction
@@ -40,24 +42,38 @@ HELD_OUT_SLICES = 64  # of each kind, for the histogram
 HELD_OUT_SEED = 8  # the same slices at every check, in a resumed run too
 LEVELS_GROUP = "iro"  # in the weights file
 
+SliceSide = Annotated[int, Meta(ge=16, le=4096, multiple_of=16)]
+Described = TypeVar("Described")
+
 
 @dataclass(frozen=True)
 class AscNetSettings(Settings):
     """Defaults are the paper's where it states one."""
 
-    width: int = 32  # filters of the first level
-    discriminator_top: int = 16  # filters of the discriminator's last level in units of the width
-    momentum: float = 0.99  # of the running statistics; 0.9 for trainings of a few thousand steps
-    learning_rate: float = 5e-5  # Adam, main module
-    discriminator_learning_rate: float = 5e-5  # Adam, discriminator
-    batch_size: int = 16  # slices
-    phase_steps: int = 100  # of the discriminator, then of the main module, in a round
-    discriminator_floor: float = 0.5  # loss below which a phase of the discriminator ends early
-    adversarial_weight: float = 0.01  # of the adversarial loss, the others have 1; see mood.methods.ascnet.adversarial
+    width: Width = 32  # filters of the first level
+    discriminator_top: Annotated[int, Meta(ge=1, le=32)] = 16  # filters of its last level in units of the width
+    momentum: Momentum = 0.99  # of the running statistics; 0.9 for trainings of a few thousand steps
+    learning_rate: Rate = 5e-5  # Adam, main module
+    discriminator_learning_rate: Rate = 5e-5  # Adam, discriminator
+    batch_size: Batch = 16  # slices
+    phase_steps: Positive = 100  # of the discriminator, then of the main module, in a round
+    # Loss below which a phase of the discriminator ends early.
+    discriminator_floor: Annotated[float, Meta(ge=0, le=100)] = 0.5
+    # Of the adversarial loss, the others have 1; see mood.methods.ascnet.adversarial.
+    adversarial_weight: Annotated[float, Meta(ge=0, le=100)] = 0.01
     published_disjointness: bool = False  # stage 2 with the constant loss of the authors' script
-    stable_checks: int = 4  # in a row with the same peaks end a stage
-    most_rounds: int = 200  # of a stage
-    threshold: float | None = None  # on Iro, by hand; None finds the valley
+    stable_checks: Positive = 4  # in a row with the same peaks end a stage
+    most_rounds: Positive = 200  # of a stage
+    threshold: Annotated[float, Meta(gt=0, lt=1)] | None = None  # on Iro, by hand; None finds the valley
+
+
+@dataclass(frozen=True)
+class TrainingState:
+    """What going on with a training needs beside arrays."""
+
+    rounds: Rounds
+    levels: Levels
+    side: tuple[SliceSide, SliceSide]  # of the slices: height, width
 
 
 class AscNet(Method):
@@ -70,8 +86,6 @@ class AscNet(Method):
 
     def __init__(self, region: Region, settings: AscNetSettings) -> None:
         super().__init__(region, settings)
-        if settings.threshold is not None and not 0 < settings.threshold < 1:
-            raise UsageError(f"threshold {settings.threshold} is not a grey level", fix="Give one between 0 and 1")
         self.network = build_main_module(settings.width, settings.momentum)
         self.levels: Levels = grey_levels.distance_levels(0.0)
         self.rounds = Rounds(settings.stable_checks, settings.most_rounds)
@@ -182,13 +196,13 @@ class AscNet(Method):
         self.network.save_weights(path)
         with h5py.File(path, "a") as file:
             group = file.create_group(LEVELS_GROUP)
-            group.attrs["levels"] = json.dumps(self.levels.to_dict())
+            group.attrs["levels"] = encode_text(self.levels)
 
     def load_weights(self, path: Path) -> None:
         self.network.load_weights(path)
         self._forward = None
         with h5py.File(path, "r") as file:
-            self.levels = Levels.from_dict(json.loads(file[LEVELS_GROUP].attrs["levels"]))
+            self.levels = _decoded(Levels, file[LEVELS_GROUP].attrs["levels"], path)
 
     def save_discriminator(self, path: Path) -> None:
         """Write the discriminator alone; prediction does not need it."""
@@ -202,12 +216,17 @@ class AscNet(Method):
         return self._adversaries
 
     def save_state(self, path: Path) -> None:
-        notes = {"rounds": self.rounds.to_dict(), "levels": self.levels.to_dict(), "side": self.trained.side}
-        self.trained.save(path, json.dumps(notes))
+        self.trained.save(path, encode_text(TrainingState(self.rounds, self.levels, self.trained.side)))
 
     def load_state(self, path: Path) -> None:
-        notes = json.loads(read_notes(path))
-        self.rounds = Rounds.from_dict(notes["rounds"])
-        self.levels = Levels.from_dict(notes["levels"])
-        height, width = notes["side"]
-        self.prepare((height, width)).load(path, min(self.rounds.stage, self.rounds.last_stage))
+        state = _decoded(TrainingState, read_notes(path), path)
+        self.rounds, self.levels = state.rounds, state.levels
+        self.prepare(state.side).load(path, min(self.rounds.stage, self.rounds.last_stage))
+
+
+def _decoded(kind: type[Described], text: str, path: Path) -> Described:
+    try:
+        return decode_text(kind, text)
+    except Unfit as error:
+        fix = "Restore the file from its source, or train again"
+        raise WeightsError(f"ASC-Net's grey levels are damaged ({error})", where=path, fix=fix) from error

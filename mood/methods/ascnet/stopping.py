@@ -8,12 +8,15 @@ to stage 2 and stage 2 to the end. A cap on the rounds of each stage ends what d
 from __future__ import annotations
 
 import logging
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
+from typing import Annotated
+
+from msgspec import Meta
 
 from mood.errors import TrainingError
 from mood.methods.ascnet import grey_levels
 from mood.methods.ascnet.grey_levels import Histogram, Levels
+from mood.typed import Count, Positive
 
 log = logging.getLogger(__name__)
 
@@ -24,13 +27,13 @@ COLLAPSED_CHECKS = 8  # in a row, after which training is given up
 class Rounds:
     """Where a training stands: stage 1, 2, or 3 when it has ended."""
 
-    stable_checks: int
-    most_rounds: int  # of a stage
-    last_stage: int = 2
-    stage: int = 1
-    done: int = 0  # rounds of this stage
-    stable: int = 0  # checks in a row that found the same peaks
-    flat: int = 0  # checks in a row that found one grey level
+    stable_checks: Positive
+    most_rounds: Positive  # of a stage
+    last_stage: Annotated[int, Meta(ge=1, le=2)] = 2
+    stage: Annotated[int, Meta(ge=1, le=3)] = 1
+    done: Count = 0  # rounds of this stage
+    stable: Count = 0  # checks in a row that found the same peaks
+    flat: Count = 0  # checks in a row that found one grey level
     levels: Levels | None = None
 
     @property
@@ -65,11 +68,3 @@ class Rounds:
         if self.stage == self.last_stage and self.done >= self.most_rounds and not split:
             what = f"Iro's histogram has no distinct peaks after {self.done} rounds of stage {self.stage}"
             raise TrainingError(what, fix=fix)
-
-    def to_dict(self) -> dict[str, Any]:
-        return asdict(self) | {"levels": self.levels.to_dict() if self.levels else None}
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> Rounds:
-        levels = values["levels"]
-        return cls(**values | {"levels": Levels.from_dict(levels) if levels else None})

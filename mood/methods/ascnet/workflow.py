@@ -12,10 +12,9 @@ pictures to `ID1` (Ifc), `ID2` (Iwc) and `ID3` (Iro), scaled by the constants of
 
 from __future__ import annotations
 
-import dataclasses
-import json
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +27,9 @@ from mood.methods.ascnet import pictures
 from mood.methods.ascnet.adversarial import Draw, rebuilt
 from mood.methods.ascnet.arrays import Packed, draw_from, held_out, read_packed
 from mood.methods.ascnet.grey_levels import Levels
-from mood.methods.ascnet.method import AscNet, AscNetSettings
+from mood.methods.ascnet.method import AscNet, AscNetSettings, SliceSide
 from mood.regions import BRAIN
+from mood.typed import Count, Unfit, decode_file, encode_text
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +40,15 @@ GENERATOR, DISCRIMINATOR, COMPLETE = (
 SETTINGS, LOG = "settings.json", "rounds.csv"
 OUTPUTS = {"ID1": "Ifc", "ID2": "Iwc", "ID3": "Iro"}
 ROUND_COLUMNS = ("stage", "round", "loss", "adversarial", "reconstruction", "disjointness", "thresholds", "dice")
+
+
+@dataclass(frozen=True)
+class Created:
+    """What networks were created with: `settings.json`."""
+
+    side: tuple[SliceSide, SliceSide]  # of the images: height, width
+    seed: Count
+    settings: dict[str, Any]  # where they are not the defaults
 
 
 def create_networks(folder: Path, side: tuple[int, int], settings: dict[str, Any] | None = None, seed: int = 0) -> None:
@@ -58,8 +67,7 @@ def create_networks(folder: Path, side: tuple[int, int], settings: dict[str, Any
     folder.mkdir(parents=True, exist_ok=True)
     method.prepare(side)
     _save(method, folder)
-    text = json.dumps({"settings": settings or {}, "side": side, "seed": seed}, indent=1)
-    write_text(folder / SETTINGS, text + "\n")
+    write_text(folder / SETTINGS, encode_text(Created(side, seed, settings or {})))
 
 
 def continue_training(
@@ -138,17 +146,19 @@ def write_outputs(method: AscNet, packed: Packed, folder: Path, count: int) -> N
 
 
 def _method(settings: dict[str, Any], seed: int) -> AscNet:
-    known = {field.name for field in dataclasses.fields(AscNetSettings)}
-    if unknown := sorted(set(settings) - known):
-        raise UsageError(f"no setting is called {', '.join(unknown)}", fix=f"Known ones: {', '.join(sorted(known))}")
+    defaults = AscNet.default_settings(BRAIN).to_dict()  # arrays have no region: any will do
+    try:
+        chosen = AscNetSettings.checked(defaults | settings)
+    except Unfit as error:
+        raise UsageError(f"ASC-Net cannot have these settings ({error})", fix="Change the value") from error
     runtime.seed_initial_weights(seed)
-    return AscNet(BRAIN, dataclasses.replace(AscNet.default_settings(BRAIN), **settings))
+    return AscNet(BRAIN, chosen)
 
 
 def load_networks(folder: Path) -> AscNet:
     """The networks of a folder where they stand; `NoInputError` when it holds none."""
     about = _about(folder)
-    method = _method(about["settings"], about["seed"])
+    method = _method(about.settings, about.seed)
     try:
         method.load_state(folder / COMPLETE)
     except (OSError, KeyError, ValueError) as error:
@@ -157,25 +167,25 @@ def load_networks(folder: Path) -> AscNet:
     return method
 
 
-def _about(folder: Path) -> dict[str, Any]:
-    if not (folder / SETTINGS).is_file():
-        raise NoInputError("the folder holds no networks", where=folder, fix="Run create_networks.py first")
+def _about(folder: Path) -> Created:
     try:
-        about = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
-        return {name: about[name] for name in ("settings", "side", "seed")}
-    except (ValueError, KeyError, TypeError) as error:
+        return decode_file(Created, folder / SETTINGS)
+    except FileNotFoundError as error:
+        raise NoInputError("the folder holds no networks", where=folder, fix="Run create_networks.py first") from error
+    except Unfit as error:
         fix = "Restore it, or create the networks anew in another folder"
-        raise UsageError("the networks' settings are damaged", where=folder / SETTINGS, fix=fix) from error
+        what = f"the networks' settings are damaged ({error})"
+        raise UsageError(what, where=folder / SETTINGS, fix=fix) from error
 
 
 def _open(data: Path, folder: Path) -> tuple[AscNet, Packed, int]:
     """The networks and the arrays, both checked."""
     about = _about(folder)
     packed = read_packed(data)
-    if packed.side != tuple(about["side"]):
-        what = f"the networks are for images of {about['side']} and the arrays hold {list(packed.side)}"
+    if packed.side != about.side:
+        what = f"the networks are for images of {list(about.side)} and the arrays hold {list(packed.side)}"
         raise UsageError(what, where=data, fix="Create networks of that size, or pack the arrays anew")
-    return load_networks(folder), packed, about["seed"]
+    return load_networks(folder), packed, about.seed
 
 
 def _save(method: AscNet, folder: Path) -> None:

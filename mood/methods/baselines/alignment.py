@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mood.resampling import Resampling, apply_along_axes, axis_resampling
 from mood.regions import Region
+from mood.resampling import Resampling, apply_along_axes, axis_resampling
 
 MEDIAN_TISSUE = 0.5
 LARGEST_RATIO = 2.0  # no head is twice another; a scan that says so holds something else
@@ -89,7 +89,7 @@ def align(scan: np.ndarray, template: Extent, shape: tuple[int, ...], region: Re
 def intensity_gain(scan: np.ndarray, region: Region) -> float:
     """What makes the median of MR tissue 0.5; 1 for CT and for a scan without tissue."""
     tissue = scan[scan > 0]
-    return MEDIAN_TISSUE / float(np.median(tissue)) if region.modality == "MR" and tissue.size else 1.0
+    return MEDIAN_TISSUE / float(np.median(tissue)) if tissue.size and not region.has_units else 1.0
 
 
 def _ratio(own: float, template: float) -> float:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import h5py
 import numpy as np
@@ -24,7 +25,9 @@ UNKNOWN_DEVIATION = 1.0  # where the atlas does not reach, nothing is known to b
 
 @dataclass(frozen=True)
 class AtlasSettings(Settings):
-    """Nothing beyond the grid."""
+    """Nothing beyond the grid, which is kept whole with every voxel's mean and deviation."""
+
+    most_voxels: ClassVar[int] = 256**3
 
 
 class Atlas(Method):

@@ -7,16 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import keras
 import numpy as np
+from msgspec import Meta
 
 from mood.methods.base import Settings, finite
 from mood.methods.network_method import NetworkMethod
 from mood.networks.autoencoder import SIDE_MULTIPLE, build_autoencoder
 from mood.regions import Region
 from mood.slices import batches, filled_slices, pad_to_multiple, to_slices
+from mood.typed import Batch, Rate, Width
 
 SLICES_AT_ONCE = 32  # at prediction; every batch has as many, so that a network is compiled once a slice size
 
@@ -25,10 +27,10 @@ SLICES_AT_ONCE = 32  # at prediction; every batch has as many, so that a network
 class AutoencoderSettings(Settings):
     """The grid, the network and its training."""
 
-    width: int = 16  # filters of the first level
-    code: int = 8  # channels at a sixteenth of the sides: what a slice has to pass through
-    learning_rate: float = 2e-3  # Adam
-    batch_size: int = 16  # slices
+    width: Width = 16  # filters of the first level
+    code: Annotated[int, Meta(ge=1, le=1024)] = 8  # channels at a sixteenth of the sides: what a slice passes through
+    learning_rate: Rate = 2e-3  # Adam
+    batch_size: Batch = 16  # slices
 
 
 class Autoencoder(NetworkMethod):

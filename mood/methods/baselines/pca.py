@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, ClassVar
 
 import h5py
 import numpy as np
+from msgspec import Meta
 
 from mood.methods.base import Method, Settings, finite
 from mood.methods.baselines.alignment import Extent, align, template_extent
@@ -22,7 +24,9 @@ from mood.regions import Region
 class PcaSettings(Settings):
     """The grid, and how much of the variation among healthy scans counts as healthy."""
 
-    components: int = 16  # at most; one fewer than the training scans where these are few
+    most_voxels: ClassVar[int] = 128**3  # of each component
+
+    components: Annotated[int, Meta(ge=1, le=256)] = 16  # at most; one fewer than few training scans
 
 
 class Pca(Method):

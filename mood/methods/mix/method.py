@@ -12,45 +12,62 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, ClassVar
 
 import keras
 import numpy as np
+from msgspec import Meta
 
 from mood.conform import content_box
 from mood.engines.keras import batch_images
-from mood.errors import UsageError
+from mood.errors import unknown
+from mood.intensities import can_be_standardised
 from mood.methods.base import Settings, finite
 from mood.methods.mix.prefetch import prefetched
-from mood.methods.mix.training_images import LOOKS, Frame, most_alike, shuffled_batches, training_slices
+from mood.methods.mix.training_images import VIEWS, Frame, most_alike, shuffled_batches, training_slices
 from mood.methods.network_method import NetworkMethod
 from mood.native import NativeScan
 from mood.networks.unet import SIDE_MULTIPLE, build_unet, overlap_loss
 from mood.regions import Region
 from mood.scoring import smoothed
 from mood.slices import batches, filled_slices, fit_shape, to_slices
-from mood.synthesis.tasks import get_tasks
+from mood.synthesis.tasks import TASKS, get_tasks
+from mood.typed import Batch, Momentum, Positive, Rate, Width
 
 PIXELS_AT_ONCE = 16 * 128 * 128  # at prediction
 DEFAULT_TASKS = ("fpi", "blob", "relocation", "intensity", "texture", "warp")  # pii is too faint to learn from here
 SCORED_MM3 = 1000.0
 LAST_RATE = 0.01  # of the learning rate, at the end of its decay
+WIDEST_TOGETHER = 4 * 64**2  # members times the square of their width: 280 MB of weights
+
+Members = Annotated[int, Meta(ge=1, le=32)]
 
 
 @dataclass(frozen=True)
 class MixSettings(Settings):
     """Chosen for training on two CPU cores within hours."""
 
-    tasks: tuple[str, ...] = DEFAULT_TASKS  # what a network is taught to see
-    smoothing_mm: float = 7.5  # standard deviation, of the map; single voxels the network trips over are no anomaly
-    width: int = 16  # filters of the U-Net's first level
-    reach: int = 2  # neighbouring slices on either side
-    looks: tuple[str, ...] = ("plain",)  # what the networks see of each slice (`patches.LOOKS`)
-    members: int = 1  # U-Nets side by side, whose maps are averaged; `mood join` makes them from several trainings
-    momentum: float = 0.95  # of the running statistics
-    learning_rate: float = 2e-3  # Adam, at the start
-    decay_steps: int = 24_000  # until the learning rate has fallen to a hundredth, as a cosine
-    batch_size: int = 4  # slices; many small steps teach sooner than few large ones
+    old_names: ClassVar[dict[str, str]] = {"looks": "views", "reach": "context"}
+
+    tasks: Annotated[tuple[str, ...], Meta(min_length=1, max_length=64)] = DEFAULT_TASKS  # what a network is taught
+    # Standard deviation, of the map; single voxels the network trips over are no anomaly.
+    smoothing_mm: Annotated[float, Meta(ge=0, le=50)] = 7.5
+    width: Width = 16  # filters of the U-Net's first level
+    context: Annotated[int, Meta(ge=0, le=8)] = 2  # neighbouring slices on either side
+    views: Annotated[tuple[str, ...], Meta(min_length=1, max_length=8)] = ("plain",)  # of each slice, from `VIEWS`
+    members: Members = 1  # U-Nets side by side, whose maps are averaged; `mood join` makes them from several trainings
+    momentum: Momentum = 0.95  # of the running statistics
+    learning_rate: Rate = 2e-3  # Adam, at the start
+    decay_steps: Positive = 24_000  # until the learning rate has fallen to a hundredth, as a cosine
+    batch_size: Batch = 4  # slices; many small steps teach sooner than few large ones
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for kind, given, known in (("task", self.tasks, TASKS), ("view", self.views, VIEWS)):
+            if wrong := [name for name in given if name not in known]:
+                raise ValueError(unknown(kind, wrong[0], known).sentence)
+        if self.members * self.width**2 > WIDEST_TOGETHER:
+            raise ValueError(f"members: {self.members} networks of width {self.width} take too much memory")
 
 
 class Mix(NetworkMethod):
@@ -66,15 +83,14 @@ class Mix(NetworkMethod):
         super().__init__(region, settings)
         self.tasks = get_tasks(settings.tasks)
         self.trained_kinds = tuple(kind for task in self.tasks for kind in task.resembles)
-        if unknown := sorted(set(settings.looks) - set(LOOKS)):
-            raise UsageError(f"unknown looks {', '.join(unknown)}", fix=f"Choose from: {', '.join(LOOKS)}")
         self.network = build_unet(settings.width, self._frame().channels, settings.momentum, settings.members)
 
     @classmethod
     def default_settings(cls, region: Region) -> MixSettings:
         grid = region.grid.coarsened(128)
-        looks = LOOKS if region.symmetric else ("plain",)
-        return MixSettings(grid.shape, grid.spacing_mm, slice_axis=2, looks=looks)
+        offered = {"plain": True, "standardised": can_be_standardised(region), "mirrored": region.symmetric}
+        views = tuple(view for view in VIEWS if offered[view])
+        return MixSettings(grid.shape, grid.spacing_mm, slice_axis=2, views=views)
 
     def score_volume(self, scan: np.ndarray) -> np.ndarray:
         scan = finite(scan)
@@ -82,9 +98,9 @@ class Mix(NetworkMethod):
         framed = fit_shape(scan, frame.shape)
         scores = np.zeros(framed.shape, np.float32)
         slices, score_slices = (to_slices(part, self.settings.slice_axis) for part in (framed, scores))
-        looks, (height, width) = frame.look(framed), slices.shape[1:]
+        views, (height, width) = frame.see(framed), slices.shape[1:]
         for batch in batches(filled_slices(slices), batch_images(PIXELS_AT_ONCE // (height * width))):
-            score_slices[batch] = self.runner(frame.images(looks, batch))[..., 0]
+            score_slices[batch] = self.runner(frame.images(views, batch))[..., 0]
         return fit_shape(smoothed(scores, self.settings.smoothing_mm, self.settings.spacing_mm), scan.shape)
 
     def raw_sample_score(self, score_map: np.ndarray) -> float:
@@ -106,7 +122,7 @@ class Mix(NetworkMethod):
             spans = (2 * max(n / 2 - a, b - n / 2) for a, b, n in zip(low, high, scan.shape, strict=True))
             shape = [max(size, _multiple(span)) for size, span in zip(shape, spans, strict=True)]
         return Frame(
-            self.region, tuple(shape), settings.spacing_mm, settings.slice_axis, settings.reach, settings.looks
+            self.region, tuple(shape), settings.spacing_mm, settings.slice_axis, settings.context, settings.views
         )
 
     def train_epoch(self, scans: Sequence[NativeScan], rng: np.random.Generator) -> Iterator[dict[str, float]]:

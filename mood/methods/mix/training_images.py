@@ -20,7 +20,7 @@ from mood.synthesis.tasks import Task, alter, draw_place
 PLACES = (2, 8)  # altered in a scan, upper end excluded
 SLICES = 32  # of a scan, each time it is used
 SCANS_AT_ONCE = 8  # whose slices are shuffled together
-LOOKS = ("plain", "standardised", "mirrored")  # as it is; MR standardised; that mirrored left to right
+VIEWS = ("plain", "standardised", "mirrored")  # as it is; MR standardised; that mirrored left to right
 ALIKE = 8  # scans most like a host that its partner is drawn from
 DESCRIBED_STEP = 2  # voxels, in plane
 SPACING_WEIGHT = 20.0  # voxels that differ by a twentieth are as unlike as scans a standard deviation apart
@@ -38,36 +38,36 @@ class Frame:
     spacing_mm : three floats
     axis : int
         Sliced along.
-    reach : int
+    context : int
         Neighbouring slices on either side.
-    looks : tuple of str
-        What it sees of each slice, from `LOOKS`, beside one another.
+    views : tuple of str
+        What it sees of each slice, from `VIEWS`, beside one another.
     """
 
     region: Region
     shape: tuple[int, ...]
     spacing_mm: tuple[float, float, float]
     axis: int
-    reach: int
-    looks: tuple[str, ...]
+    context: int
+    views: tuple[str, ...]
 
     @property
     def channels(self) -> int:
         """Of the images."""
-        return (2 * self.reach + 1) * len(self.looks)
+        return (2 * self.context + 1) * len(self.views)
 
-    def look(self, scan: np.ndarray) -> np.ndarray:
-        """What the network may see of a scan: (X, Y, Z) float32 to slices (looks, N, H, W)."""
+    def see(self, scan: np.ndarray) -> np.ndarray:
+        """What the network may see of a scan: (X, Y, Z) float32 to slices (views, N, H, W)."""
         standard = standardised(scan, self.region)
         of = {"plain": scan, "standardised": standard, "mirrored": standard[::-1]}
-        return np.stack([to_slices(of[name], self.axis) for name in self.looks])
+        return np.stack([to_slices(of[name], self.axis) for name in self.views])
 
-    def images(self, looks: np.ndarray, chosen: np.ndarray) -> np.ndarray:
-        """Slices with their neighbours as channels, look by look.
+    def images(self, views: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+        """Slices with their neighbours as channels, view by view.
 
         Parameters
         ----------
-        looks : (looks, N, H, W) float32 ndarray
+        views : (views, N, H, W) float32 ndarray
         chosen : (n,) int ndarray
             Indices among the N.
 
@@ -75,8 +75,8 @@ class Frame:
         -------
         (n, H, W, channels) float32 ndarray, zeros beyond the ends
         """
-        padded = np.pad(looks, ((0, 0), (self.reach, self.reach), (0, 0), (0, 0)))
-        return np.stack([slices[chosen + k] for slices in padded for k in range(2 * self.reach + 1)], axis=-1)
+        padded = np.pad(views, ((0, 0), (self.context, self.context), (0, 0), (0, 0)))
+        return np.stack([slices[chosen + k] for slices in padded for k in range(2 * self.context + 1)], axis=-1)
 
 
 def describe(scan: NativeScan) -> np.ndarray:
@@ -136,7 +136,7 @@ def training_slices(
         augmentation = draw_augmentation(own_rng, frame.region.symmetric)
         altered, label = augmentation.apply(altered), augmentation.move(label)
         chosen = own_rng.permutation(filled_slices(to_slices(altered, frame.axis)))[:SLICES]
-        return frame.images(frame.look(altered), chosen), to_slices(label, frame.axis)[chosen][..., None]
+        return frame.images(frame.see(altered), chosen), to_slices(label, frame.axis)[chosen][..., None]
 
     return mapped(piece, ((pair, rng.spawn(1)[0]) for pair in pairs), ahead=SCANS_AT_ONCE)
 

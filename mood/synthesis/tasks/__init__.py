@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mood.errors import UsageError
+from mood.errors import UsageError, unknown
 from mood.synthesis.tasks.base import Place, Task, alter, draw_place
 from mood.synthesis.tasks.foreign import ForeignBlob, ForeignPatch
 from mood.synthesis.tasks.own_tissue import Intensity, Relocation, Texture, Warp
@@ -17,7 +17,9 @@ TASKS: dict[str, type[Task]] = {
 
 def get_tasks(names: tuple[str, ...]) -> list[type[Task]]:
     """The tasks of these names; `UsageError` when there is none of a name, or no name at all."""
-    unknown = [name for name in names if name not in TASKS]
-    if unknown or not names:
-        raise UsageError(f"unknown task '{', '.join(unknown)}'", fix=f"Choose from: {', '.join(TASKS)}")
+    for name in names:
+        if name not in TASKS:
+            raise unknown("task", name, TASKS)
+    if not names:
+        raise UsageError("no task is named", fix=f"Choose from: {', '.join(TASKS)}")
     return [TASKS[name] for name in names]

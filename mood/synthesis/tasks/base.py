@@ -23,7 +23,7 @@ ELONGATION = (0.7, 1.4)  # of each axis
 ROUGHNESS = 0.6  # of the outline, as a share of the radius
 ROUND_SHARE = 0.3  # of irregular places that are plain ellipsoids
 SHARP_SHARE = 0.5  # of irregular places whose edge is one voxel wide
-SOFTEST_EDGE = 0.5  # share of the radius over which the cover fades
+SOFTEST_EDGE = 0.5  # share of the radius over which the mask fades
 LEAST_CHANGE = 0.01  # of the intensity range, mean over the place: below it nothing is to be seen
 MARGIN = 2  # voxels of untouched content around a place
 
@@ -35,12 +35,12 @@ class Place:
     Attributes
     ----------
     box : three slices
-    cover : (A, B, C) float32 ndarray
+    mask : (A, B, C) float32 ndarray
         0 untouched to 1 replaced.
     """
 
     box: tuple[slice, slice, slice]
-    cover: np.ndarray
+    mask: np.ndarray
 
 
 class Task(ABC):
@@ -67,7 +67,7 @@ class Task(ABC):
 
     @property
     def share(self) -> float:
-        """What the label says where the cover is 1: how foreign the new content is, in [0, 1]."""
+        """What the label says where the mask is 1: how foreign the new content is, in [0, 1]."""
         return 1.0
 
 
@@ -120,14 +120,14 @@ def alter(host: np.ndarray, foreign: np.ndarray, place: Place, task: Task) -> tu
     Returns
     -------
     altered : (A, B, C) float32 ndarray in [0, 1]
-        Equal to the host where the cover is 0.
+        Equal to the host where the mask is 0.
     label : (A, B, C) float32 ndarray in [0, 1]
         The foreign share; 0 where both are background, and everywhere when nothing is to be seen.
     """
     before = host[place.box]
     content = np.clip(task.content(host, foreign, place), 0.0, 1.0)
-    altered = np.where(place.cover > 0, before + place.cover * (content - before), before).astype(np.float32)
-    covered = place.cover * ((before > 0) | (altered > 0))
+    altered = np.where(place.mask > 0, before + place.mask * (content - before), before).astype(np.float32)
+    covered = place.mask * ((before > 0) | (altered > 0))
     if np.sum(np.abs(altered - before)) < LEAST_CHANGE * max(float(covered.sum()), 1.0):
         return altered, np.zeros_like(altered)
     return altered, (covered * task.share).astype(np.float32)

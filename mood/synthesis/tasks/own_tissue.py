@@ -106,7 +106,7 @@ class Warp(Task):
         return cls(magnification, (x, y, z))
 
     def content(self, host: np.ndarray, foreign: np.ndarray, place: Place) -> np.ndarray:
-        shape = np.array(place.cover.shape)
+        shape = np.array(place.mask.shape)
         middle = (shape - 1) / 2
         offsets = [axis - m for axis, m in zip(np.ogrid[tuple(slice(n) for n in shape)], middle, strict=True)]
         radii = np.maximum(middle - 1, 1)

@@ -33,7 +33,7 @@ class PoissonPatch(Task):
 
     def content(self, host: np.ndarray, foreign: np.ndarray, place: Place) -> np.ndarray:
         before = host[place.box].astype(np.float64)
-        covered = np.argwhere(place.cover > 0)
+        covered = np.argwhere(place.mask > 0)
         if len(covered) == 0:
             return before
         low, high = np.maximum(covered.min(axis=0) - 1, 0), covered.max(axis=0) + 2

@@ -1,10 +1,9 @@
-import json
-
 import numpy as np
 import pytest
 
 from mood.methods.ascnet import grey_levels
 from mood.methods.ascnet.grey_levels import Levels, agree, collapsed, distance_levels, find_levels, levels_at, measure
+from mood.typed import decode_text, encode_text
 
 
 def grey(rng, **shares):
@@ -80,7 +79,7 @@ def test_checks_agree_when_no_peak_has_moved_far():
 
 def test_levels_survive_json():
     levels = Levels((0.1, 0.3, 0.5), (0.0, 0.5, 1.0), True)
-    assert Levels.from_dict(json.loads(json.dumps(levels.to_dict()))) == levels
+    assert decode_text(Levels, encode_text(levels)) == levels
 
 
 def test_the_valley_is_the_middle_of_its_floor():

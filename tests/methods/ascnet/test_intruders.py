@@ -15,7 +15,7 @@ def test_nothing_changes_outside_and_the_background_stays(image, rng):
     for _ in range(20):
         intruder = draw_intruder(image, rng)
         planted, label = plant_intruder(image, intruder)
-        untouched = intruder.cover(image.shape) == 0
+        untouched = intruder.mask(image.shape) == 0
         np.testing.assert_array_equal(planted[untouched], image[untouched])
         assert not planted[image == 0].any()
         assert not label[image == 0].any()

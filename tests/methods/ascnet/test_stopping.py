@@ -1,11 +1,10 @@
-import json
-
 import numpy as np
 import pytest
 
 from mood.errors import TrainingError
 from mood.methods.ascnet.grey_levels import Histogram, measure
 from mood.methods.ascnet.stopping import COLLAPSED_CHECKS, Rounds
+from mood.typed import decode_text, encode_text
 
 
 def histogram(rng, anomaly: float | None = 0.9) -> Histogram:
@@ -63,6 +62,6 @@ def test_one_grey_level_for_long_is_a_collapse(rng):
 
 def test_rounds_survive_json(rng):
     rounds = Rounds(stable_checks=3, most_rounds=50)
-    assert Rounds.from_dict(json.loads(json.dumps(rounds.to_dict()))) == rounds
+    assert decode_text(Rounds, encode_text(rounds)) == rounds
     rounds.check(histogram(rng))
-    assert Rounds.from_dict(json.loads(json.dumps(rounds.to_dict()))) == rounds
+    assert decode_text(Rounds, encode_text(rounds)) == rounds

@@ -2,7 +2,7 @@ import numpy as np
 
 from mood.intensities import standardised
 from mood.methods.mix.training_images import (
-    LOOKS,
+    VIEWS,
     Frame,
     altered_scan,
     describe,
@@ -18,8 +18,8 @@ SHAPE = (24, 20, 16)
 MM = (1.0, 1.0, 1.0)
 
 
-def frame(*looks: str) -> Frame:
-    return Frame(BRAIN, (16, 16, 12), (2.0, 1.5, 2.0), 2, 1, looks or ("plain",))
+def frame(*views: str) -> Frame:
+    return Frame(BRAIN, (16, 16, 12), (2.0, 1.5, 2.0), 2, 1, views or ("plain",))
 
 
 def scan(seed: int, brightness: float = 0.5, spacing_mm=MM) -> NativeScan:
@@ -74,8 +74,8 @@ def test_neighbours_are_channels_and_there_is_air_beyond_the_ends():
 
 
 def test_looks_lie_behind_one_another():
-    seen, data = frame(*LOOKS), scan(0).data
-    images = seen.images(seen.look(data), np.arange(16))
+    seen, data = frame(*VIEWS), scan(0).data
+    images = seen.images(seen.see(data), np.arange(16))
     assert images.shape == (16, 24, 20, seen.channels) == (16, 24, 20, 9)
     np.testing.assert_array_equal(images[..., 1], np.moveaxis(data, 2, 0))
     np.testing.assert_array_equal(images[..., 4], np.moveaxis(standardised(data, BRAIN), 2, 0))

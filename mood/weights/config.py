@@ -1,0 +1,59 @@
+"""What `config.json` of a weights folder holds, with types and ranges: what was trained, how, and what it reached."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+from msgspec import Meta
+
+from mood.calibration import Calibration
+from mood.typed import Count, Share, encode, encode_text
+
+Name = Annotated[str, Meta(min_length=1, max_length=64)]
+Digest = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+Digests = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}(\+[0-9a-f]{64})*$")]  # of each member where there are some
+FileName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")]  # in the weights folder, not beyond it
+
+
+@dataclass(frozen=True)
+class TrainingFacts:
+    """How weights came about, for people and for joining."""
+
+    steps: Count = 0
+    epochs: Count = 0
+    chosen_step: Count | str | list[Any] = 0  # of the checkpoint; a list where networks were joined
+    selection_ap: Annotated[float, Meta(ge=-1, le=1)] = 0.0  # on synthetic outliers in held-out scans; -1: no check
+    training_scans: Count = 0
+    held_out_scans: tuple[str, ...] = ()  # by name
+    seed: Count = 0
+    minutes: Annotated[float, Meta(ge=0)] = 0.0
+    device: str = ""
+    note: str = ""  # on the data and their licences
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What a benchmark measured of the weights."""
+
+    bench_group: str
+    bench_pixel_ap: Share | None = None  # None where no case could be measured
+    bench_sample_auroc: Share | None = None
+
+
+@dataclass(frozen=True)
+class WeightsConfig:
+    """`config.json`. What the settings may be, the method knows: `Method.settings_type`."""
+
+    method: Name
+    region: Name
+    settings: dict[str, Any]
+    training: TrainingFacts = field(default_factory=TrainingFacts)
+    sha256: Digests | None = None  # of the arrays' file; None until they are written
+    calibration: Calibration | None = None
+    bench: Bench | None = None
+    int8: dict[Name, dict[FileName, Digest]] | None = None  # by part of the method: its graph's two files
+
+    def text(self) -> str:
+        """As `config.json` has it: what is not known is left out."""
+        return encode_text({name: value for name, value in encode(self).items() if value is not None})
