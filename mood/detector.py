@@ -148,8 +148,7 @@ class Detector:
         """What a record of a run says of the weights."""
         if self.weights is None:
             return {"method": self.method.name, "region": self.method.region.name}
-        config = self.weights.config
-        return {"method": config["method"], "region": config["region"], "weights": config["sha256"]}
+        return {"method": self.weights.method, "region": self.weights.region, "weights": self.weights.sha256}
 
     def __repr__(self) -> str:
         method, engine = self.method, self.method.engine

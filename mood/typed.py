@@ -18,9 +18,12 @@ T = TypeVar("T")
 
 LARGEST_FILE = 2**20  # bytes; no description of weights is near it
 
+LARGEST_SEED = 2**32 - 1  # that NumPy and Keras take alike
+
 Share = Annotated[float, Meta(ge=0, le=1)]
 Positive = Annotated[int, Meta(ge=1)]
 Count = Annotated[int, Meta(ge=0)]
+Seed = Annotated[int, Meta(ge=0, le=LARGEST_SEED)]
 Rate = Annotated[float, Meta(gt=0, le=1)]  # a learning rate: beyond 1 nothing converges
 Momentum = Annotated[float, Meta(ge=0, lt=1)]  # of running statistics: at 1 they never move
 Width = Annotated[int, Meta(ge=1, le=64)]  # of a network's first level: twice that of the widest one published

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mood import engines, errors
+from mood import __version__, engines, errors
 from mood.atomic import HDF5_FAULT, check_writable
 from mood.cli import ascnet as cli_ascnet
 from mood.cli import train as cli_train
@@ -21,21 +21,38 @@ from mood.cli.options import (
     EngineOption,
     InputOption,
     MethodOption,
+    ModeOption,
     OutputOption,
     PrecisionOption,
     RegionOption,
+    SeedOption,
     WeightsOption,
     console,
+    region_choice,
 )
-from mood.errors import MoodError
-from mood.regions import get_region
+from mood.errors import MoodError, UsageError
+from mood.regions import REGIONS, get_region
 
 app = typer.Typer(
     help="Out-of-distribution detection in brain MRI and abdominal CT, trained on healthy scans only.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    add_completion=False,
 )
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        console.print(f"mood {__version__}", highlight=False)
+        raise typer.Exit
+
+
+@app.callback()
+def _every_command(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Options that need no command."""
 
 
 @app.command()
@@ -44,7 +61,7 @@ def predict(
     target: OutputOption,
     region: RegionOption,
     method: MethodOption = None,
-    mode: Annotated[str, typer.Option(help="sample (scores), pixel (maps) or both.")] = "both",
+    mode: ModeOption = "both",
     weights: WeightsOption = None,
     challenge: Annotated[bool, typer.Option(help="Fall back instead of failing, as the challenge asks.")] = False,
     overwrite: Annotated[bool, typer.Option(help="Do again what is there already.")] = False,
@@ -100,10 +117,12 @@ app.command()(cli_train.quantise)
 def evaluate(
     labels: Annotated[Path, typer.Option("-l", "--labels", help="toy_label folder, or the labels themselves.")],
     predictions: Annotated[list[str], typer.Option("-p", "--predictions", help="FOLDER or NAME=FOLDER; repeatable.")],
-    mode: Annotated[str, typer.Option(help="sample, pixel or both.")] = "both",
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write the results here too.")] = None,
-    resamples: Annotated[int, typer.Option(help="Bootstrap samples of the intervals.")] = 1000,
-    seed: int = 0,
+    mode: ModeOption = "both",
+    json_file: Annotated[
+        Path | None, typer.Option("--json", dir_okay=False, help="Write the results here too.")
+    ] = None,
+    resamples: Annotated[int, typer.Option(min=1, max=10**6, help="Bootstrap samples of the intervals.")] = 1000,
+    seed: SeedOption = 0,
 ) -> None:
     """Official average precision and more, several sets of predictions side by side."""
     import numpy as np
@@ -111,7 +130,7 @@ def evaluate(
     from mood.evaluation import folder as evaluation
     from mood.evaluation.results import render_kinds, render_table, save_evaluations
 
-    folders = dict(_named_folder(text) for text in predictions)
+    folders = _named_folders(predictions)
     kept: dict[str, evaluation.Evaluation] = {}
     for each in ("pixel", "sample") if mode == "both" else (mode,):
         results = {
@@ -125,21 +144,29 @@ def evaluate(
         save_evaluations(kept, json_file)
 
 
-def _named_folder(text: str) -> tuple[str, Path]:
-    name, equals, folder = text.partition("=")
-    return (name, Path(folder)) if equals else (Path(text).name, Path(text))
+def _named_folders(texts: list[str]) -> dict[str, Path]:
+    """The NAME=FOLDER of --predictions; `UsageError` where two have one name."""
+    folders: dict[str, Path] = {}
+    for text in texts:
+        name, equals, folder = text.partition("=")
+        name, path = (name, Path(folder)) if equals else (Path(text).name, Path(text))
+        if name in folders:
+            fix = "Write --predictions NAME=FOLDER, each with another name"
+            raise UsageError(f"two sets of predictions are called '{name}'", where=path, fix=fix)
+        folders[name] = path
+    return folders
 
 
 @app.command()
 def toy(
     target: OutputOption,
-    region: Annotated[str | None, typer.Option("-r", "--region", help="brain or abdom; both when not given.")] = None,
-    cases: Annotated[int, typer.Option(help="Cases a region.")] = 4,
-    side: Annotated[int | None, typer.Option(help="Voxels along each axis, for small samples.")] = None,
+    region: Annotated[str | None, region_choice(help="One region only; all when not given.")] = None,
+    cases: Annotated[int, typer.Option(min=1, max=10**4, help="Cases a region.")] = 4,
+    side: Annotated[int | None, typer.Option(min=8, max=1024, help="Voxels along each axis, for small ones.")] = None,
     healthy: Annotated[
         Path | None, typer.Option("--from", help="Plant outliers into these healthy scans instead.")
     ] = None,
-    seed: int = 0,
+    seed: SeedOption = 0,
 ) -> None:
     """Samples with labels in the challenge's layout: made up, or from healthy scans of your own."""
     import numpy as np
@@ -147,7 +174,7 @@ def toy(
     from mood import toy as samples
     from mood.volume import find_scans, load, scan_name
 
-    for name in ("brain", "abdom") if region is None else (region,):
+    for name in REGIONS if region is None else (region,):
         where = get_region(name)
         rng = np.random.default_rng(seed)
         if healthy is None:

@@ -1,45 +1,115 @@
-"""Options that several commands share."""
+"""Options that several commands share, and how a command line says what can be chosen.
+
+A choice is made from a registry by `choice`: a wrong word is answered with the nearest right one, and the shell
+completes it. Registries that only heavy modules have are looked up when a word is given, so that help is instant.
+"""
 
 from __future__ import annotations
 
-import json
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
 from mood import engines
-from mood.errors import UsageError
+from mood.errors import UsageError, unknown
+from mood.regions import REGIONS
+from mood.typed import LARGEST_SEED, plain_value
 
 console = Console()
 
+MODES = ("sample", "pixel", "both")
+
+
+def choice(kind: str, names: Callable[[], Iterable[str]], *declarations: str, **details: Any) -> Any:
+    """An option that takes one of some names.
+
+    Parameters
+    ----------
+    kind : str
+        What the names are of: "region", "method".
+    names : callable
+        Gives the names; called when a word has come, not before.
+    *declarations : str
+        "-r", "--region".
+    **details
+        Further arguments of `typer.Option`, help first of all.
+    """
+
+    def chosen(word: str) -> str:
+        if word not in (known := list(names())):
+            raise unknown(kind, word, known)
+        return word
+
+    def completed(incomplete: str) -> list[str]:
+        return [name for name in names() if name.startswith(incomplete)]
+
+    details = {"metavar": kind.upper()} | details
+    return typer.Option(*declarations, parser=chosen, autocompletion=completed, **details)
+
+
+def method_names() -> Iterable[str]:
+    """The methods there are, looked up when they are asked for."""
+    from mood.methods import REGISTRY
+
+    return REGISTRY
+
+
+def region_choice(**details: Any) -> Any:
+    """The option --region."""
+    scans = "; ".join(f"{region.name}: {region.scans}" for region in REGIONS.values())
+    details = {"help": f"{scans}."} | details
+    return choice("region", lambda: REGIONS, "-r", "--region", metavar="|".join(REGIONS), **details)
+
+
 InputOption = Annotated[Path, typer.Option("-i", "--input", help="Folder of NAME.nii.gz scans.")]
-OutputOption = Annotated[Path, typer.Option("-o", "--output", help="Folder to write to.")]
-RegionOption = Annotated[str, typer.Option("-r", "--region", help="brain or abdom.")]
+OutputOption = Annotated[Path, typer.Option("-o", "--output", file_okay=False, help="Folder to write to.")]
+RegionOption = Annotated[str, region_choice()]
 MethodOption = Annotated[
-    str | None, typer.Option("-m", "--method", envvar="MOOD_METHOD", help="The detector, not the default one.")
+    str | None,
+    choice("method", method_names, "-m", "--method", envvar="MOOD_METHOD", help="The detector, not the default one."),
 ]
-WeightsOption = Annotated[Path | None, typer.Option(help="Folder that mood train wrote; else those shipped.")]
-
-
+ModeOption = Annotated[
+    str, choice("mode", lambda: MODES, "--mode", metavar="|".join(MODES), help="Scores, maps or both of them.")
+]
+WeightsOption = Annotated[
+    Path | None, typer.Option(file_okay=False, help="Folder that mood train wrote; else those shipped.")
+]
+SeedOption = Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Of all that is drawn at random.")]
 EngineOption = Annotated[
-    str, typer.Option(envvar="MOOD_ENGINE", help=f"Runs the networks: {', '.join(engines.CHOICES)}.")
+    str,
+    choice(
+        "engine",
+        lambda: engines.CHOICES,
+        "--engine",
+        envvar="MOOD_ENGINE",
+        metavar="|".join(engines.CHOICES),
+        help="Runs the networks.",
+    ),
 ]
 PrecisionOption = Annotated[
-    str, typer.Option(envvar="MOOD_PRECISION", help=f"{' or '.join(engines.PRECISIONS)}; the latter is less exact.")
+    str,
+    choice(
+        "precision",
+        lambda: engines.PRECISIONS,
+        "--precision",
+        envvar="MOOD_PRECISION",
+        metavar="|".join(engines.PRECISIONS),
+        help="Of the arithmetic; the last one is less exact.",
+    ),
 ]
 
 
 def parse_settings(pairs: list[str]) -> dict[str, object]:
-    """The NAME=VALUE of --set; a value that is no JSON is text. `UsageError` for a pair without a value."""
-    settings = {}
+    """The NAME=VALUE of --set; a value that is no JSON is text. `UsageError` for a pair without a value, or twice."""
+    settings: dict[str, object] = {}
     for pair in pairs:
         name, equals, value = pair.partition("=")
         if not equals:
             raise UsageError(f"--set {pair} has no value", fix="Write --set NAME=VALUE")
-        try:
-            settings[name] = json.loads(value)
-        except json.JSONDecodeError:
-            settings[name] = value
+        if name in settings:
+            raise UsageError(f"--set {name} is given twice", fix="Leave out one of the two")
+        settings[name] = plain_value(value)
     return settings

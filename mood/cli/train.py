@@ -7,11 +7,28 @@ from typing import Annotated
 
 import typer
 
-from mood.cli.options import InputOption, MethodOption, OutputOption, RegionOption, console, parse_settings
+from mood.cli.options import (
+    InputOption,
+    MethodOption,
+    OutputOption,
+    RegionOption,
+    SeedOption,
+    choice,
+    console,
+    parse_settings,
+)
 from mood.errors import UsageError
 from mood.regions import get_region
 
 RECIPES = {"paper": "fpi", "mix": "mix"}  # with their methods
+
+
+def _tasks_completed(incomplete: str) -> list[str]:
+    """The last of several tasks, completed."""
+    from mood.synthesis.tasks import TASKS
+
+    before, comma, last = incomplete.rpartition(",")
+    return [before + comma + name for name in TASKS if name.startswith(last)]
 
 
 def train(
@@ -19,21 +36,27 @@ def train(
     target: OutputOption,
     region: RegionOption,
     method: MethodOption = None,
-    recipe: Annotated[str | None, typer.Option(help="paper: FPI as published; mix: what measured best.")] = None,
-    epochs: Annotated[int, typer.Option(help="Passes over the scans.")] = 50,
-    steps: Annotated[int | None, typer.Option(help="Stop after this many steps, if sooner.")] = None,
-    check_every: Annotated[int, typer.Option(help="Steps between two checks on synthetic outliers.")] = 500,
-    held_out: Annotated[int, typer.Option(help="Scans kept from training for the checks.")] = 5,
-    side: Annotated[int | None, typer.Option(help="Coarser grid: voxels along each axis.")] = None,
+    recipe: Annotated[
+        str | None,
+        choice("recipe", lambda: RECIPES, "--recipe", help="paper: FPI as published; mix: what measured best."),
+    ] = None,
+    epochs: Annotated[int, typer.Option(min=1, help="Passes over the scans.")] = 50,
+    steps: Annotated[int | None, typer.Option(min=1, help="Stop after this many steps, if sooner.")] = None,
+    check_every: Annotated[int, typer.Option(min=1, help="Steps between two checks on synthetic outliers.")] = 500,
+    held_out: Annotated[int, typer.Option(min=0, help="Scans kept from training for the checks.")] = 5,
+    side: Annotated[int | None, typer.Option(min=8, max=1024, help="Coarser grid: voxels along each axis.")] = None,
     setting: Annotated[list[str] | None, typer.Option("--set", help="NAME=VALUE of the method; repeatable.")] = None,
-    task: Annotated[str | None, typer.Option(help="What the method mix is taught to see: fpi,pii,...")] = None,
-    seed: int = 0,
+    task: Annotated[
+        str | None,
+        typer.Option(autocompletion=_tasks_completed, help="What the method mix is taught to see: fpi,pii,..."),
+    ] = None,
+    seed: SeedOption = 0,
     note: Annotated[str, typer.Option(help="On the data and their licences, for the card.")] = "",
     unlabelled: Annotated[
-        Path | None, typer.Option(help="Folder of scans that may hold anything, for ASC-Net.")
+        Path | None, typer.Option(file_okay=False, help="Folder of scans that may hold anything, for ASC-Net.")
     ] = None,
     start_from: Annotated[
-        Path | None, typer.Option(help="Weights folder to start from, of the same method and network.")
+        Path | None, typer.Option(file_okay=False, help="Weights folder to start from, of the same method and network.")
     ] = None,
 ) -> None:
     """Train a method on healthy scans. The same command again goes on where it stopped."""
@@ -55,17 +78,15 @@ def train(
 
 
 def _method_of(recipe: str, method: str | None) -> str:
-    if recipe not in RECIPES:
-        raise UsageError(f"unknown recipe '{recipe}'", fix=f"Choose from: {', '.join(RECIPES)}")
     if method not in (None, RECIPES[recipe]):
         raise UsageError(f"recipe '{recipe}' trains {RECIPES[recipe]}, not {method}", fix="Leave out one of the two")
     return RECIPES[recipe]
 
 
 def quantise(
-    weights: Annotated[Path, typer.Option("-w", "--weights", help="Folder that mood train wrote.")],
+    weights: Annotated[Path, typer.Option("-w", "--weights", file_okay=False, help="Folder that mood train wrote.")],
     source: Annotated[Path, typer.Option("-i", "--input", help="Folder of healthy scans to measure ranges on.")],
-    scans: Annotated[int, typer.Option(help="How many of them.")] = 8,
+    scans: Annotated[int, typer.Option(min=1, help="How many of them.")] = 8,
 ) -> None:
     """The int8 form of trained weights, for mood predict --precision int8."""
     from mood import runtime

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 import numpy as np
 
 from mood import runtime
-from mood.errors import UsageError
+from mood.errors import UsageError, unknown
 
 if TYPE_CHECKING:
     import keras
@@ -208,7 +208,7 @@ def choose(name: str = AUTO, precision: str = EXACT) -> Engine:
     """
     for kind, word, words in (("engine", name, CHOICES), ("precision", precision, PRECISIONS)):
         if word not in words:
-            raise UsageError(f"unknown {kind} '{word}'", fix=f"Choose one of: {', '.join(words)}")
+            raise unknown(kind, word, words)
     engine = (_automatic(precision) if name == AUTO else ENGINES[name])(precision)
     if not all(map(runtime.installed, engine.packages)):  # not `available`: Keras runs on OpenVINO alone too
         raise UsageError(f"the engine {engine.name} is not installed", fix=f"Run: pip install 'mood[{engine.extra}]'")

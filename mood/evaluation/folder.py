@@ -151,7 +151,7 @@ def _sample_score(pair: Pair, missing: dict[str, str]) -> float:
     except ScanError as error:
         _count_as_zero(pair, error, missing)
         return 0.0
-    if math.isnan(score):
+    if not math.isfinite(score):
         raise _nan_error(pair)
     return score
 
@@ -163,7 +163,7 @@ def _count_as_zero(pair: Pair, error: ScanError, missing: dict[str, str]) -> Non
 
 def _nan_error(pair: Pair) -> ScanError:
     fix = "Predict this scan again; the official score of the whole folder fails on it"
-    return ScanError("the prediction holds a NaN", where=pair.prediction, fix=fix)
+    return ScanError("the prediction holds a NaN or an infinite number", where=pair.prediction, fix=fix)
 
 
 def _score_all(

@@ -7,6 +7,7 @@ from 1 on; a sample score is the number on the first line, and stays float64.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any, TypeVar
 import nibabel as nib
 import numpy as np
 
-from mood.errors import NoInputError, ScanError, UsageError
+from mood.errors import NoInputError, ScanError, unknown
 
 SUFFIXES = {"pixel": (".nii.gz", ".nii"), "sample": (".nii.gz.txt", ".nii.txt", ".txt")}
 CHUNK_VOXELS = 2**20
@@ -51,7 +52,7 @@ def find_pairs(labels: Path, predictions: Path, mode: str) -> list[Pair]:
         When a folder is missing, or there is no label.
     """
     if mode not in SUFFIXES:
-        raise UsageError(f"unknown mode '{mode}'", fix=f"Choose one of: {', '.join(SUFFIXES)}")
+        raise unknown("mode", mode, SUFFIXES)
     folder = labels / mode if (labels / mode).is_dir() else labels
     for needed in (folder, predictions):
         if not needed.is_dir():
@@ -101,8 +102,9 @@ def read_sample_label(path: Path) -> bool:
 
 
 def read_sample_score(path: Path) -> float:
-    """The predicted sample score in [0, 1], or NaN; `ScanError` when the first line is no number."""
-    return float(np.clip(_read(path, lambda p: float(_first_line(p))), 0.0, 1.0))
+    """The predicted sample score in [0, 1], or what is not finite; `ScanError` when the first line is no number."""
+    score = _read(path, lambda p: float(_first_line(p)))
+    return min(max(score, 0.0), 1.0) if math.isfinite(score) else score
 
 
 def _read(path: Path, read: Callable[[Path], T]) -> T:
@@ -124,6 +126,8 @@ def _first_line(path: Path) -> str:
 
 
 def _anomalous(values: np.ndarray) -> np.ndarray:
+    if not np.isfinite(values).all():
+        raise ValueError("it holds a NaN or an infinite number")
     return values > 0.5  # what rounds to 1 or more
 
 

@@ -20,6 +20,7 @@ from mood.errors import LOWER_RATE, TrainingError
 from mood.methods import Method
 from mood.training import checkpoints
 from mood.training.data import SelectionCase, selection_ap, stored_scans
+from mood.typed import Count, Positive, Seed
 
 log = logging.getLogger(__name__)
 
@@ -33,11 +34,11 @@ SECONDS_BETWEEN_STATES = 240
 class Schedule:
     """When to stop, when to check, and the seed. Defaults are the paper's where it has any."""
 
-    epochs: int = 50  # passes over the training scans
-    steps: int | None = None  # stop after this many steps, if sooner
-    check_every: int = 500  # steps between two checks on synthetic outliers
-    held_out: int = 5  # scans kept from training for the checks
-    seed: int = 0
+    epochs: Positive = 50  # passes over the training scans
+    steps: Positive | None = None  # stop after this many steps, if sooner
+    check_every: Positive = 500  # steps between two checks on synthetic outliers
+    held_out: Count = 5  # scans kept from training for the checks
+    seed: Seed = 0
 
 
 @dataclass

@@ -31,7 +31,7 @@ from mood.training.data import (
 )
 from mood.training.loop import BEST, STATE, Progress, Run, Schedule
 from mood.training.record import TrainingRecord
-from mood.typed import Unfit, plain_value, renamed
+from mood.typed import Unfit, decode, encode, plain_value, renamed
 from mood.volume import find_scans, scan_name
 from mood.weights.config import TrainingFacts, WeightsConfig
 from mood.weights.store import find_weights, read_folder, write_folder
@@ -82,14 +82,14 @@ def train(
     NoInputError
         When fewer than two scans are left to train on.
     UsageError
-        When `target` holds a run with other settings or other scans, another process trains there, a setting is
-        unknown, or the method has no use for unlabelled scans.
+        When `target` holds a run with other settings or other scans, another process trains there, a setting or the
+        schedule cannot be meant, or the method has no use for unlabelled scans.
     OutputError
         When `target` cannot be written to, or the disk is full; what was reached before is kept.
     TrainingError
         When the training diverges; the best checkpoint so far becomes the weights all the same.
     """
-    schedule = schedule or Schedule()
+    schedule = _checked(schedule or Schedule())
     runtime.prepare_training()
     runtime.seed_initial_weights(schedule.seed)
     with runtime.mixed_precision():
@@ -111,6 +111,13 @@ def train(
             raise
         _write_weights(run, note)
     return target
+
+
+def _checked(schedule: Schedule) -> Schedule:
+    try:
+        return decode(Schedule, encode(schedule))
+    except Unfit as error:
+        raise UsageError(f"a training cannot go like this ({error})", fix="Change the value") from error
 
 
 def _prepared_run(

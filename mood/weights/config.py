@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from msgspec import Meta
 
 from mood.calibration import Calibration
-from mood.typed import Count, Share, encode, encode_text
+from mood.typed import Count, Seed, Share, encode, encode_text
 
 Name = Annotated[str, Meta(min_length=1, max_length=64)]
 Digest = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
@@ -26,7 +26,7 @@ class TrainingFacts:
     selection_ap: Annotated[float, Meta(ge=-1, le=1)] = 0.0  # on synthetic outliers in held-out scans; -1: no check
     training_scans: Count = 0
     held_out_scans: tuple[str, ...] = ()  # by name
-    seed: Count = 0
+    seed: Seed = 0
     minutes: Annotated[float, Meta(ge=0)] = 0.0
     device: str = ""
     note: str = ""  # on the data and their licences

@@ -7,6 +7,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from mood import __version__
 from mood.cli import app as cli
 from mood.regions import BRAIN
 from mood.training.run import train as train_folder
@@ -167,3 +168,91 @@ def test_an_unknown_engine_is_a_usage_error(tmp_path):
     assert done.returncode == 2
     assert "Choose one of: auto, keras, openvino" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+SENSELESS = [
+    ("train", "-i", "x", "-o", "y", "-r", "brain", option, value)
+    for option, values in {
+        "--epochs": (0, -1, "many", 1.5),
+        "--steps": (0, -1),
+        "--check-every": (0, -1),
+        "--held-out": (-1,),
+        "--side": (0, -1, 1, 10**6),
+        "--seed": (-1, 2**32, "x"),
+        "--recipe": ("papre",),
+        "--method": ("mixx",),
+        "--task": ("fpy", "", ","),
+        "--unlabelled": (__file__,),
+        "--start-from": (__file__,),
+        "--set": ("width=0", "width=wide", "width=1e30", "batch_size=0", "learning_rate=fast", "learning_rate=1e30",
+                  "learning_rate=NaN", "slice_axis=7", "grid_shape=3000,3000,3000", "grid_shape=a,b,c", "grid_shape=1",
+                  "spacing_mm=-1,1,1", "members=1000000", "views=rosy", "decay_steps=0", "widht=3", "oops", "=", "="*9),
+    }.items()
+    for value in values
+] + [
+    ("train", "-i", "x", "-o", __file__, "-r", "brain"),
+    ("train", "-i", "x", "-o", "y", "-r", "brain", "--set", "width=4", "--set", "width=5"),
+    ("predict", "-i", "x", "-o", "y", "-r", "brian"),
+    ("predict", "-i", "x", "-o", "y", "-r", "brain", "-m", "magic"),
+    ("predict", "-i", "x", "-o", "y", "-r", "brain", "--mode", "pixle"),
+    ("predict", "-i", "x", "-o", "y", "-r", "brain", "--weights", __file__),
+    ("predict", "-i", "x", "-o", __file__, "-r", "brain"),
+    ("toy", "-o", "y", "--side", 0),
+    ("toy", "-o", "y", "--cases", 0),
+    ("toy", "-o", "y", "--seed", -1),
+    ("toy", "-o", "y", "--region", "leg"),
+    ("evaluate", "-l", "x", "-p", "a", "--resamples", 0),
+    ("evaluate", "-l", "x", "-p", "a", "--mode", "voxel"),
+    ("evaluate", "-l", "x", "-p", "a=x", "-p", "a=y"),
+    ("evaluate", "-l", "x", "-p", "one/out", "-p", "two/out"),
+    ("quantise", "-w", "x", "-i", "y", "--scans", 0),
+    ("quantise", "-w", __file__, "-i", "y"),
+    ("pack", "-i", "x", "-o", "y", "-r", "brain", "--side", 0),
+    ("inspect", "-i", "x", "-o", "y.png", "-r", "brain", "--threshold", "nan"),
+    ("inspect", "-i", "x", "-o", "y.png", "-r", "brain", "--threshold", 1.5),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("arguments", SENSELESS, ids=lambda a: " ".join(map(str, (a[0], *a[-2:])))[:50])
+def test_what_cannot_be_meant_is_a_usage_error(call, arguments, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    status, text = call(*arguments)
+    assert status == 2, text
+    assert not list(tmp_path.iterdir()), "nothing is written"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "nearest"),
+    [
+        (("predict", "-i", "x", "-o", "y", "-r", "brian"), "brain"),
+        (("predict", "-i", "x", "-o", "y", "-r", "BRAIN"), "brain"),
+        (("predict", "-i", "x", "-o", "y", "-r", "brain", "-m", "asc-net"), "ascnet"),
+        (("predict", "-i", "x", "-o", "y", "-r", "brain", "--mode", "pixels"), "pixel"),
+        (("train", "-i", "x", "-o", "y", "-r", "brain", "--recipe", "papre"), "paper"),
+        (("train", "-i", "x", "-o", "y", "-r", "brain", "--task", "relocaton"), "relocation"),
+        (("train", "-i", "x", "-o", "y", "-r", "brain", "--set", "learning-rate=1"), "learning_rate"),
+    ],
+)
+def test_a_slip_is_answered_with_the_nearest_right_word(call, arguments, nearest, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert f"did you mean '{nearest}'?" in call(*arguments)[1]
+
+
+def test_the_version_is_printed(call):
+    assert call("--version") == (0, f"mood {__version__}\n")
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("mood predict -r ", {"brain", "abdom"}),
+        ("mood predict --method a", {"ascnet", "atlas", "autoencoder"}),
+        ("mood evaluate --mode p", {"pixel"}),
+        ("mood train --task fpi,b", {"fpi,blob"}),
+        ("mood train --recipe ", {"paper", "mix"}),
+    ],
+)
+def test_the_shell_completes_choices(line, words):
+    environment = {"_MOOD_COMPLETE": "complete_bash", "COMP_WORDS": line, "COMP_CWORD": str(line.count(" "))}
+    done = mood(**environment)
+    assert words <= set(done.stdout.split()), done.stderr
