@@ -51,9 +51,9 @@ train() {
 
 # train_mix NAME SCANS LOOKS STEPS ARGUMENT...: one U-Net.
 train_mix() {
-    name=$1 source=$2 views=$3 steps=$4
+    name=$1 source=$2 looks=$3 steps=$4
     shift 4
-    train "$name" "$source" --set "views=$views" --steps "$steps" --set "decay_steps=$steps" --epochs 1000 "$@"
+    train "$name" "$source" --set "looks=$looks" --steps "$steps" --set "decay_steps=$steps" --epochs 1000 "$@"
 }
 
 plain_brain() {

@@ -10,7 +10,9 @@ stopped when the same command is given again. A seed and one uninterrupted run g
 
 from __future__ import annotations
 
+import json
 import logging
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ from mood import runtime
 from mood.atomic import check_writable, locked, remove_stale
 from mood.errors import TrainingError, UsageError
 from mood.methods import Method, load_arrays, method_type
+from mood.methods.base import Settings
 from mood.regions import Region
 from mood.training import checkpoints
 from mood.training.data import (
@@ -199,7 +202,18 @@ def new_method(name: str, region: Region, settings: dict[str, Any]) -> Method:
     try:
         return kind(region, kind.settings_type.checked(defaults.to_dict() | values))
     except Unfit as error:
-        raise UsageError(f"method '{name}' cannot have these settings ({error})", fix="Change the value") from error
+        fix = _example(str(error), defaults)
+        raise UsageError(f"method '{name}' cannot have these settings ({error})", fix=fix) from error
+
+
+def _example(trouble: str, defaults: Settings) -> str:
+    """What to do about the setting that the trouble is with: its default shows how it is written."""
+    name = re.split(r"\W", trouble)[0]
+    default = encode(getattr(defaults, name, None))
+    if default is None:
+        return "Change or leave out the setting"
+    written = ",".join(map(str, default)) if isinstance(default, list) else json.dumps(default)
+    return f"Leave it out, or write it like --set {name}={written}"
 
 
 def _like(default: Any, value: Any) -> Any:

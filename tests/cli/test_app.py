@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from mood import __version__
+from mood import predict as prediction
 from mood.cli import app as cli
+from mood.cli import options
 from mood.regions import BRAIN
 from mood.training.run import train as train_folder
 from mood.weights.store import read_folder
@@ -256,3 +258,7 @@ def test_the_shell_completes_choices(line, words):
     environment = {"_MOOD_COMPLETE": "complete_bash", "COMP_WORDS": line, "COMP_CWORD": str(line.count(" "))}
     done = mood(**environment)
     assert words <= set(done.stdout.split()), done.stderr
+
+
+def test_the_modes_of_the_command_line_are_those_of_predict():
+    assert set(options.MODES) == set(prediction.MODES)

@@ -173,6 +173,24 @@ def test_nan_is_an_error_that_names_the_file(folders):
         evaluate(labels, predictions, "sample")
 
 
+@pytest.mark.parametrize("content", ["inf", "-inf", "1e999"])
+def test_an_infinite_score_is_an_error_that_names_the_file(folders, content):
+    labels, predictions = folders
+    (predictions / "case3.nii.gz.txt").write_text(content)
+    with pytest.raises(ScanError, match=r"infinite number: .*case3\.nii\.gz\.txt"):
+        evaluate(labels, predictions, "sample")
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_label_map_that_is_not_finite_is_an_error_that_names_the_file(folders, value):
+    labels, predictions = folders
+    label = np.zeros(SHAPE)
+    label[3, 4, 5] = value
+    save(label, labels / "pixel" / "case1.nii.gz")
+    with pytest.raises(ScanError, match=r"NaN or an infinite number.*case1\.nii\.gz"):
+        evaluate(labels, predictions, "pixel")
+
+
 @pytest.mark.parametrize("content", ["2", "yes", "0.7", ""])
 def test_unusable_sample_label_is_an_error(folders, content):
     labels, predictions = folders

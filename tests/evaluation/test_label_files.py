@@ -71,9 +71,10 @@ def test_case_name_is_without_suffixes(tmp_path, file, mode):
 
 
 @pytest.mark.parametrize(
-    ("content", "score"), [("0.25\nrest", 0.25), ("7", 1.0), ("-1", 0.0), ("1e-9", 1e-9), (" inf ", 1.0)]
+    ("content", "score"),
+    [("0.25\nrest", 0.25), ("7", 1.0), ("-1", 0.0), ("1e-9", 1e-9), (" inf ", np.inf), ("-inf", -np.inf)],
 )
-def test_sample_score_is_the_clipped_first_line(tmp_path, content, score):
+def test_sample_score_is_the_clipped_first_line_where_that_is_finite(tmp_path, content, score):
     path = tmp_path / "x.nii.gz.txt"
     path.write_text(content)
     assert read_sample_score(path) == score

@@ -93,7 +93,7 @@ def test_one_scan_is_too_few(write, scan, tmp_path):
 
 
 def test_unknown_settings_are_named():
-    with pytest.raises(UsageError, match="no setting colour"):
+    with pytest.raises(UsageError, match="no setting is called colour"):
         new_method("fpi", BRAIN, {"colour": 1})
 
 
