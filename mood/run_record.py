@@ -109,9 +109,9 @@ class RunRecord:
             self.saved = time.monotonic()
 
     def end(self) -> None:
-        """Write the last record and the table of scores."""
-        self._write(finished=_now())
+        """Write the last record, which is finished if no scan is pending, and the table of scores."""
         rows = [outcome for outcome in self._sorted() if outcome.status != "pending"]
+        self._write(finished=_now() if len(rows) == len(self.outcomes) else None)
         text = io.StringIO()
         writer = csv.DictWriter(text, TABLE_COLUMNS, extrasaction="ignore")
         writer.writeheader()

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from mood.methods.baselines.atlas import Atlas
 from mood.regions import BRAIN
 from mood.training import checkpoints, loop, run
 from mood.training.checkpoints import before
+from mood.training.record import TrainingRecord
 from mood.training.run import Schedule, train
 from mood.weights.store import read_folder
 
@@ -94,6 +96,27 @@ def test_scans_that_changed_end_a_training_that_has_begun(healthy, tmp_path):
     (healthy / "s4.nii.gz").unlink()
     with pytest.raises(UsageError, match=r"1 added \(new\.nii\.gz\); 1 removed \(s4.*\); 1 replaced \(s1\.nii\.gz\)"):
         trained(healthy, folder, epochs=4)
+
+
+def test_unlabelled_scans_that_come_later_are_a_change(healthy, tmp_path):
+    record = TrainingRecord(tmp_path, {}, {"scans": sorted(healthy.iterdir())})
+    assert record.changes() == ""
+    record.write(with_hashes=False)
+    again = TrainingRecord(tmp_path, {}, {"scans": record.scans["scans"], "unlabelled": record.scans["scans"][:1]})
+    assert again.changes() == "1 added (s0.nii.gz)"
+
+
+def test_the_digest_of_the_scans_knows_contents_and_not_dates(healthy, tmp_path):
+    def digest(folder):
+        folder.mkdir()
+        TrainingRecord(folder, {}, {"scans": sorted(healthy.iterdir())}).write(with_hashes=True)
+        return json.loads((folder / "training.json").read_text())["scans_sha256"]
+
+    first = digest(tmp_path / "1")
+    os.utime(healthy / "s1.nii.gz", (0, 0))
+    assert digest(tmp_path / "2") == first
+    replace_scan(healthy, "s1.nii.gz")
+    assert digest(tmp_path / "3") != first
 
 
 def test_scans_that_were_copied_are_the_same(healthy, tmp_path):
