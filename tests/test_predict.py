@@ -220,6 +220,19 @@ def test_an_output_of_the_other_mode_does_not_outlive_its_scan(folder, write, sc
     assert statuses(predict_folder(folder, tmp_path / "out", method, "sample")) == SKIPPED | {"a": "done"}
 
 
+def test_two_modes_at_once_leave_the_outputs_of_both(folder, tmp_path, method, monkeypatch):
+    save = predict.save_map
+
+    def other_mode_first(score_map, header, affine, path):
+        monkeypatch.setattr(predict, "save_map", save)
+        predict_folder(folder, tmp_path / "out", method, "sample")
+        save(score_map, header, affine, path)
+
+    monkeypatch.setattr(predict, "save_map", other_mode_first)
+    assert statuses(predict_folder(folder, tmp_path / "out", method, "pixel")) == DONE
+    assert len(outputs(tmp_path / "out")) == 6
+
+
 def test_outputs_of_unknown_origin_are_made_again(folder, tmp_path, method):
     predict_folder(folder, tmp_path / "out", method)
     (tmp_path / "out" / "run.json").unlink()
