@@ -27,7 +27,7 @@ except ImportError:  # not on Windows, where nothing is locked and what was left
     fcntl = None  # type: ignore[assignment]
 
 PARTIAL = ".partial."  # begins the name of a private folder
-NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
+NO_FOLLOW, FOLDER = getattr(os, "O_NOFOLLOW", 0), getattr(os, "O_DIRECTORY", 0)
 HDF5_FAULT = re.compile("error message = '([^']*)'")  # of a system call, in an error that may be of any type
 
 
@@ -96,12 +96,15 @@ def private_folder(parent: Path) -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-        os.close(lock)
+        if lock is not None:
+            os.close(lock)
 
 
-def _new_private_folder(parent: Path) -> tuple[Path, int]:
+def _new_private_folder(parent: Path) -> tuple[Path, int | None]:
     while True:
         folder = Path(tempfile.mkdtemp(prefix=PARTIAL, dir=parent))
+        if fcntl is None:
+            return folder, None
         with suppress(FileNotFoundError):  # another process may take it for left behind before it is locked
             handle = os.open(folder, os.O_RDONLY)
             if _lock(handle) is not False and _is_at(handle, folder):
@@ -113,7 +116,7 @@ def remove_stale(folder: Path) -> None:
     """Remove what killed processes left half-written in a folder; what living ones are writing stays."""
     for path in folder.glob(f"{PARTIAL}*"):
         with suppress(OSError):
-            handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | NO_FOLLOW)
+            handle = os.open(path, os.O_RDONLY | FOLDER | NO_FOLLOW)
             if _lock(handle):
                 shutil.rmtree(path, ignore_errors=True)
             os.close(handle)
@@ -186,7 +189,7 @@ def _is_at(handle: int, path: Path) -> bool:
 
 
 def _flush(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
+    handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
     try:
         os.fsync(handle)
     finally:

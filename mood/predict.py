@@ -78,7 +78,7 @@ def predict_folder(
     NoInputError, OutputError, UsageError
     """
     paths = find_scans(source)
-    job = _Job(target, method, mode, challenge, overwrite, about or {})
+    job = _Job(target, method, mode, challenge, overwrite, about or {}, Outputs(target))
     job.prepare(source, paths)
     record = None if challenge else job.begin_record(paths)
     outcomes: list[Outcome] = []
@@ -104,6 +104,7 @@ class _Job:
     challenge: bool
     overwrite: bool
     about: dict[str, Any]
+    there: Outputs
 
     def prepare(self, source: Path, paths: list[Path]) -> None:
         if self.mode not in MODES:
@@ -117,7 +118,6 @@ class _Job:
             raise UsageError(f"two scans would write the same outputs ({', '.join(twins)})", where=source, fix=fix)
         check_writable(self.target)
         remove_stale(self.target)
-        self.there = Outputs(self.target)
         former = None if self.challenge else former_run(self.target)
         if former is not None and not self.overwrite:
             former.check_same(self.about, self.target)
@@ -176,8 +176,7 @@ class _Job:
             if _concerns_all(error):
                 raise
             return self._failed(path, error)
-        if not self.challenge:
-            self.there.remove_stale(path, paths)
+        self.there.remove_stale(path, paths)
         name, seconds = printable(scan_name(path)), round(time.monotonic() - begin, 2)
         return Outcome(name, "done", round(result.sample_score, 6), seconds, made_from=made_from)
 
@@ -187,8 +186,7 @@ class _Job:
         message = str(error) or repr(error)
         if self.challenge:
             message += self._fall_back(path)
-        made_from = self.there.made_from(path)
-        return Outcome(printable(scan_name(path)), "failed", message=message, made_from=made_from)
+        return Outcome(printable(scan_name(path)), "failed", message=message, made_from=self.there.made_from(path))
 
     def _fall_back(self, path: Path) -> str:
         paths = self.outputs(path)
@@ -204,10 +202,9 @@ class _Job:
         return " A fallback prediction was written."
 
     def _skipped(self, path: Path) -> Outcome:
-        score = self.outputs(path).get("sample")
-        value = read_score(score) if score else None
+        score = read_score(self.there.of(path)["sample"]) if self.mode != "pixel" else None
         message, made_from = "its outputs were there already", self.there.made_from(path)
-        return Outcome(printable(scan_name(path)), "skipped", value, message=message, made_from=made_from)
+        return Outcome(printable(scan_name(path)), "skipped", score, message=message, made_from=made_from)
 
 
 def read_ahead(

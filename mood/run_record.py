@@ -108,9 +108,9 @@ class RunRecord:
             self.saved = time.monotonic()
 
     def end(self) -> None:
-        """Write the last record and the table of scores."""
-        self._write(finished=_now())
+        """Write the last record, which is finished if no scan is pending, and the table of scores."""
         rows = [outcome for outcome in self._sorted() if outcome.status != "pending"]
+        self._write(finished=_now() if len(rows) == len(self.outcomes) else None)
         text = io.StringIO()
         writer = csv.DictWriter(text, TABLE_COLUMNS, extrasaction="ignore")
         writer.writeheader()
@@ -185,6 +185,7 @@ class Outputs:
     folder: Path
     former: FormerRun | None = None
     _known: dict[Path, Fingerprint | None] = field(default_factory=dict)
+    _stale: set[Path] = field(default_factory=set)
 
     def of(self, scan: Path) -> dict[str, Path]:
         """Where the map (pixel) and the sample score of a scan go."""
@@ -201,7 +202,10 @@ class Outputs:
     def pending(self, scan: Path) -> Outcome:
         """A scan that is to be done: what its outputs are from if there are any, else what they will be from."""
         made_from = self.made_from(scan)
-        if not any(os.path.lexists(path) for path in self.of(scan).values()):
+        there = [path for path in self.of(scan).values() if os.path.lexists(path)]
+        if made_from is None:
+            self._stale.update(there)
+        if not there:
             with suppress(OSError):
                 made_from = Fingerprint.of(scan, with_hash=False)
         return Outcome(printable(scan_name(scan)), "pending", made_from=made_from)
@@ -213,11 +217,10 @@ class Outputs:
         return self.made_from(scan) is not None and all(whole[kind](paths[kind]) for kind in kinds)
 
     def remove_stale(self, scan: Path, kinds: Collection[str]) -> None:
-        """Remove outputs of other kinds than `kinds` that nothing shows to be made from the scan of now."""
+        """Remove outputs of other kinds than `kinds` that were there and nothing shows to be from the scan of now."""
         for kind, path in self.of(scan).items():
-            if kind not in kinds and self.made_from(scan) is None:
-                with suppress(OSError):  # there is none, or the name is longer than any file's
-                    path.unlink()
+            if kind not in kinds and path in self._stale:
+                path.unlink(missing_ok=True)
 
 
 def printable(name: str) -> str:

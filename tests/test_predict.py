@@ -1,6 +1,7 @@
 import csv
 import json
 import os
+import shutil
 import signal
 
 import nibabel as nib
@@ -154,6 +155,7 @@ def test_an_interrupted_run_keeps_what_it_did(folder, tmp_path, method, monkeypa
         predict_folder(folder, tmp_path / "out", method)
     assert (tmp_path / "out" / "a.nii.gz").exists()
     assert not list((tmp_path / "out").glob(".partial*"))
+    assert json.loads((tmp_path / "out" / "run.json").read_text())["finished"] is None
 
 
 def test_the_input_folder_is_never_written_to(folder, method):
@@ -216,6 +218,19 @@ def test_an_output_of_the_other_mode_does_not_outlive_its_scan(folder, write, sc
     assert not (tmp_path / "out" / "a.nii.gz.txt").exists()
     assert (tmp_path / "out" / "b.nii.gz.txt").exists()
     assert statuses(predict_folder(folder, tmp_path / "out", method, "sample")) == SKIPPED | {"a": "done"}
+
+
+def test_two_modes_at_once_leave_the_outputs_of_both(folder, tmp_path, method, monkeypatch):
+    save = predict.save_map
+
+    def other_mode_first(score_map, header, affine, path):
+        monkeypatch.setattr(predict, "save_map", save)
+        predict_folder(folder, tmp_path / "out", method, "sample")
+        save(score_map, header, affine, path)
+
+    monkeypatch.setattr(predict, "save_map", other_mode_first)
+    assert statuses(predict_folder(folder, tmp_path / "out", method, "pixel")) == DONE
+    assert len(outputs(tmp_path / "out")) == 6
 
 
 def test_outputs_of_unknown_origin_are_made_again(folder, tmp_path, method):
@@ -310,6 +325,12 @@ def test_records_that_cannot_be_written_are_said_and_the_maps_stay(folder, tmp_p
         predict_folder(folder, tmp_path / "out", method, on_scan=remove_table)
     (tmp_path / "out" / "scores.csv").rmdir()
     assert statuses(predict_folder(folder, tmp_path / "out", method)) == SKIPPED
+
+
+def test_an_output_folder_that_is_removed_meanwhile_is_said(folder, tmp_path, method):
+    with pytest.raises(OutputError, match="cannot be written"):
+        predict_folder(folder, tmp_path / "out", method, on_scan=lambda *_: shutil.rmtree(tmp_path / "out", True))
+    assert statuses(predict_folder(folder, tmp_path / "out", method)) == DONE
 
 
 def test_names_of_any_length_and_bytes_are_scored(write, scan, tmp_path, method):

@@ -9,7 +9,7 @@ import logging
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -219,6 +219,8 @@ def run(arguments: list[str]) -> None:
         app(arguments, prog_name="mood")
     except MoodError as error:
         print(f"mood: {error}", file=sys.stderr)
+        if HDF5_FAULT.search(str(error.__cause__)):
+            _leave_at_once(error.exit_code)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         print("mood: interrupted; run the same command again to go on", file=sys.stderr)
@@ -226,6 +228,13 @@ def run(arguments: list[str]) -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(errors.EXIT_OK)
+
+
+def _leave_at_once(status: int) -> NoReturn:
+    """Leave without tidying up: HDF5 would try again to write a file that it could not write, and may crash."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
 
 
 def _unraisable(unraisable: Any) -> None:

@@ -7,9 +7,12 @@ HDF5 reads its own part and ignores what stands behind it. The checkpoint before
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import logging
+import os
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +43,7 @@ def save(path: Path, write: Callable[[Path], None], facts: dict[str, Any]) -> No
         When it cannot be written; the checkpoint that was there stays.
     """
     with replacing(path) as temporary:
+        _check_space(path)
         write(temporary)
         with temporary.open("ab") as file:
             file.write(f"\n{json.dumps(facts)}\n".encode())
@@ -48,6 +52,12 @@ def save(path: Path, write: Callable[[Path], None], facts: dict[str, Any]) -> No
             file.write(digest.encode())
         if path.exists():
             path.replace(before(path))
+
+
+def _check_space(path: Path) -> None:
+    """Fail before HDF5 does, which may not survive a full disk: a checkpoint takes what the one before it took."""
+    if path.exists() and shutil.disk_usage(path.parent).free < path.stat().st_size:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def newest(path: Path) -> Checkpoint | None:

@@ -66,11 +66,12 @@ class TrainingRecord:
     def changes(self) -> str:
         """Which scans were added, removed or replaced since; empty when all are as they were."""
         found: dict[str, list[str]] = {"added": [], "removed": [], "replaced": []}
-        for use in self.known:
+        for use in {**self.known, **self.scans} if self.known else ():
+            known = self.known.get(use, {})
             now = {printable(path.name): path for path in self.scans.get(use, ())}
-            found["added"] += sorted(set(now) - set(self.known[use]))
-            found["removed"] += sorted(set(self.known[use]) - set(now))
-            found["replaced"] += [n for n in sorted(set(now) & set(self.known[use])) if not self.is_known(use, now[n])]
+            found["added"] += sorted(set(now) - set(known))
+            found["removed"] += sorted(set(known) - set(now))
+            found["replaced"] += [n for n in sorted(set(now) & set(known)) if not self.is_known(use, now[n])]
         return "; ".join(f"{len(names)} {change} ({_some(names)})" for change, names in found.items() if names)
 
     def is_known(self, use: str, scan: Path) -> bool:

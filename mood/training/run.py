@@ -170,12 +170,15 @@ def _check_changes(record: TrainingRecord, source: Path, target: Path) -> None:
 
 
 def _write_weights(run: Run, note: str, made: tuple[provenance.Step, ...]) -> None:
-    progress, held_out = run.progress, run.held_out
+    progress, held_out, best = run.progress, run.held_out, checkpoints.newest(run.target / BEST)
+    if best is None:
+        fix = "Give the same command again"
+        raise TrainingError("the best weights are damaged", where=run.target / BEST, fix=fix)
     facts = TrainingFacts(
         steps=progress.step,
         epochs=progress.epoch,
-        chosen_step=progress.best_step,
-        selection_ap=round(progress.best_ap, 4),
+        chosen_step=best.facts["best_step"],
+        selection_ap=round(best.facts["best_ap"], 4),
         training_scans=len(run.training),
         held_out_scans=tuple(scan_name(path) for path in held_out),
         seed=run.schedule.seed,
@@ -184,12 +187,7 @@ def _write_weights(run: Run, note: str, made: tuple[provenance.Step, ...]) -> No
         note=note,
         provenance=made,
     )
-    best = checkpoints.newest(run.target / BEST)
-    if best is None:
-        fix = "Give the same command again"
-        raise TrainingError("the best weights are damaged", where=run.target / BEST, fix=fix)
-    method = run.method
-    calibration = None
+    method, calibration = run.method, None
     if held_out:
         exact = type(method)(method.region, method.settings)  # in float32, as it will predict
         exact.load_weights(best.path)

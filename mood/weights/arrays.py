@@ -8,6 +8,7 @@ import h5py
 import numpy as np
 
 from mood.errors import LOWER_RATE, TrainingError, WeightsError
+from mood.weights.bundle import new_hdf5
 
 MOST_VALUES = 2**27  # in one file: half a GiB, forty times the largest weights shipped
 FIX = "Restore the file from its source"
@@ -25,7 +26,7 @@ def _stored(item: h5py.Dataset) -> np.ndarray:
 
 def halve_matrices(source: Path, target: Path) -> None:
     """Copy an HDF5 file with matrices and kernels as float16; vectors (biases, statistics) stay float32."""
-    with h5py.File(source, "r") as full, h5py.File(target, "w") as half:
+    with h5py.File(source, "r") as full, new_hdf5(target) as half:
         half.attrs.update(full.attrs)
 
         def copy(name: str, item: h5py.Group | h5py.Dataset) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import h5py
@@ -11,9 +13,18 @@ import h5py
 PART = "part.weights.h5"
 
 
+@contextmanager
+def new_hdf5(path: Path) -> Iterator[h5py.File]:
+    """A new HDF5 file, made in memory and written at once: HDF5 itself may not survive a disk that is full."""
+    memory = io.BytesIO()
+    with h5py.File(memory, "w") as file:
+        yield file
+    path.write_bytes(memory.getbuffer())
+
+
 def write_bundle(path: Path, parts: dict[str, Callable[[Path], None]], notes: str = "") -> None:
     """Let each part write a file of its own and keep them all in `path`, with a text beside them."""
-    with h5py.File(path, "w") as bundle, tempfile.TemporaryDirectory() as folder:
+    with new_hdf5(path) as bundle, tempfile.TemporaryDirectory() as folder:
         bundle.attrs["notes"] = notes
         for name, write in parts.items():
             write(Path(folder) / PART)

@@ -160,10 +160,10 @@ def write_folder(folder: Path, full_arrays: Path, config: WeightsConfig) -> None
     """Write a weights folder from float32 arrays; `config` lacks the checksum only. The config comes last."""
     folder.mkdir(parents=True, exist_ok=True)
     remove_stale(folder)
-    for outdated in (folder / CONFIG, *folder.glob(GRAPH.format("*"))):
-        outdated.unlink(missing_ok=True)
     with replacing(folder / ARRAYS) as temporary:
         halve_matrices(full_arrays, temporary)
+        for outdated in (folder / CONFIG, *folder.glob(GRAPH.format("*"))):
+            outdated.unlink(missing_ok=True)
     _describe(folder, replace(config, sha256=checksum(folder / ARRAYS)))
 
 

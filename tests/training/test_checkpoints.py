@@ -1,6 +1,7 @@
 import logging
 import os
 import signal
+from types import SimpleNamespace
 
 import h5py
 import numpy as np
@@ -8,11 +9,12 @@ import pytest
 
 from mood.errors import OutputError
 from mood.training.checkpoints import before, newest, save
+from mood.weights.bundle import new_hdf5
 
 
 def writer(value: float):
     def write(path):
-        with h5py.File(path, "w") as file:
+        with new_hdf5(path) as file:
             file.create_dataset("weights", data=np.full((7, 5), value))
 
     return write
@@ -75,19 +77,27 @@ def test_one_that_was_about_to_be_replaced_is_found(tmp_path, caplog):
     assert not caplog.records
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # HDF5 closes a file it could not write
 def test_a_full_disk_keeps_what_was_there(tmp_path, small_disk):
     path = tmp_path / "state.weights.h5"
     save(path, writer(1.0), {"step": 1})
 
     def large(target):
-        with h5py.File(target, "w") as file:
+        with new_hdf5(target) as file:
             file.create_dataset("weights", data=np.random.default_rng(0).random(100_000))
 
     with small_disk(100_000), pytest.raises(OutputError, match="File too large"):
         save(path, large, {"step": 2})
     assert newest(path).facts == {"step": 1}
     assert [p.name for p in tmp_path.iterdir()] == [path.name]
+
+
+def test_a_disk_that_is_nearly_full_is_said_before_anything_is_written(tmp_path, monkeypatch):
+    path = tmp_path / "state.weights.h5"
+    save(path, writer(1.0), {"step": 1})
+    monkeypatch.setattr("shutil.disk_usage", lambda folder: SimpleNamespace(free=path.stat().st_size - 1))
+    with pytest.raises(OutputError, match="No space left"):
+        save(path, lambda target: pytest.fail("nothing may be written"), {"step": 2})
+    assert newest(path).facts == {"step": 1}
 
 
 @pytest.mark.parametrize("second", [True, False])

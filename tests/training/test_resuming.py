@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from mood.methods.baselines.atlas import Atlas
 from mood.regions import BRAIN
 from mood.training import checkpoints, loop, run
 from mood.training.checkpoints import before
+from mood.training.record import TrainingRecord
 from mood.training.run import Schedule, train
 from mood.weights.store import read_folder
 
@@ -96,6 +98,27 @@ def test_scans_that_changed_end_a_training_that_has_begun(healthy, tmp_path):
         trained(healthy, folder, epochs=4)
 
 
+def test_unlabelled_scans_that_come_later_are_a_change(healthy, tmp_path):
+    record = TrainingRecord(tmp_path, {}, {"scans": sorted(healthy.iterdir())})
+    assert record.changes() == ""
+    record.write(with_hashes=False)
+    again = TrainingRecord(tmp_path, {}, {"scans": record.scans["scans"], "unlabelled": record.scans["scans"][:1]})
+    assert again.changes() == "1 added (s0.nii.gz)"
+
+
+def test_the_digest_of_the_scans_knows_contents_and_not_dates(healthy, tmp_path):
+    def digest(folder):
+        folder.mkdir()
+        TrainingRecord(folder, {}, {"scans": sorted(healthy.iterdir())}).write(with_hashes=True)
+        return json.loads((folder / "training.json").read_text())["scans_sha256"]
+
+    first = digest(tmp_path / "1")
+    os.utime(healthy / "s1.nii.gz", (0, 0))
+    assert digest(tmp_path / "2") == first
+    replace_scan(healthy, "s1.nii.gz")
+    assert digest(tmp_path / "3") != first
+
+
 def test_scans_that_were_copied_are_the_same(healthy, tmp_path):
     trained(healthy, tmp_path / "w")
     copy = tmp_path / "copy"
@@ -169,7 +192,6 @@ def test_a_second_training_in_the_folder_is_refused_while_the_first_goes_on(heal
     assert not (tmp_path / "w" / run.LOCK).exists()
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # HDF5 closes a file it could not write
 def test_a_full_disk_is_said_and_training_goes_on_later(healthy, tmp_path, small_disk, monkeypatch):
     save = checkpoints.save
 
@@ -178,7 +200,7 @@ def test_a_full_disk_is_said_and_training_goes_on_later(healthy, tmp_path, small
             save(path, write, facts)
 
     monkeypatch.setattr(checkpoints, "save", fills)
-    with pytest.raises(OutputError, match=r"(?i)file too large.*state\.weights\.h5"):
+    with pytest.raises(OutputError, match=r"File too large.*state\.weights\.h5"):
         trained(healthy, tmp_path / "w", held_out=0)
     monkeypatch.setattr(checkpoints, "save", save)
     assert checkpoints.newest(tmp_path / "w" / STATE).facts["step"] == 6

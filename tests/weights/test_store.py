@@ -1,11 +1,12 @@
 import json
 import shutil
+import signal
 
 import h5py
 import numpy as np
 import pytest
 
-from mood.errors import WeightsError
+from mood.errors import OutputError, TrainingError, WeightsError
 from mood.weights.card import card_text, summary
 from mood.weights.config import Bench, TrainingFacts, WeightsConfig
 from mood.weights.store import (
@@ -125,3 +126,37 @@ def test_the_summary_of_weights_names_recipe_data_scores_and_checksum():
         assert weights.sha256 in text
         assert weights.config.training.note in text
         assert f"method {weights.method}, region {weights.region}" in text
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1e30])
+def test_weights_of_a_diverged_training_are_not_written_and_the_old_ones_stay(folder, tmp_path, value):
+    before = read_folder(folder).config
+    with h5py.File(tmp_path / "full.h5", "a") as file:
+        file["layers/a/kernel"][1, 2] = value
+    with pytest.raises(TrainingError, match=r"(?s)layers/a/kernel.*lower learning rate"):
+        write_folder(folder, tmp_path / "full.h5", CONFIG_OF_FPI)
+    assert read_folder(folder).config == before
+    assert read_folder(folder).verified_arrays()
+
+
+def test_a_full_disk_keeps_the_old_weights(folder, tmp_path, small_disk):
+    before = read_folder(folder).config
+    with small_disk(1000), pytest.raises(OutputError, match="File too large"):
+        write_folder(folder, tmp_path / "full.h5", CONFIG_OF_FPI)
+    assert read_folder(folder).config == before
+    assert read_folder(folder).verified_arrays()
+
+
+def test_killed_at_any_write_a_weights_folder_is_whole_or_none(folder, tmp_path, killed_at):
+    other = CONFIG_OF_FPI | {"training": {"steps": 4}}
+    for moment in range(6):
+        write_folder(folder, tmp_path / "full.h5", CONFIG_OF_FPI)
+        code = killed_at(moment, lambda: write_folder(folder, tmp_path / "full.h5", other))
+        assert code == -signal.SIGKILL
+        try:
+            assert read_folder(folder).verified_arrays()
+        except WeightsError as error:
+            assert "no config.json" in str(error)  # noqa: PT017 - either is right
+    write_folder(folder, tmp_path / "full.h5", other)
+    assert read_folder(folder).config["training"] == {"steps": 4}
+    assert {path.name for path in folder.iterdir()} == {ARRAYS, CARD, CONFIG}

@@ -17,6 +17,7 @@ import numpy as np
 from mood.methods.base import Method, Settings, finite
 from mood.methods.baselines.alignment import Extent, align, template_extent
 from mood.regions import Region
+from mood.weights.bundle import new_hdf5
 
 HALF_SCORE_Z = 3.0  # standard deviations that score 0.5
 SMALLEST_DEVIATION = 0.02  # of the intensity range; a voxel that never varied is not infinitely certain
@@ -77,7 +78,7 @@ class Atlas(Method):
             yield {"loss": float(np.abs(aligned - self.mean).mean())}
 
     def save_weights(self, path: Path) -> None:
-        with h5py.File(path, "w") as file:
+        with new_hdf5(path) as file:
             file.create_dataset("mean", data=self.mean, compression="gzip")
             file.create_dataset("deviation", data=self.deviation, compression="gzip")
             file.create_dataset("spread", data=np.array(self.extent.spread))

@@ -18,6 +18,7 @@ from msgspec import Meta
 from mood.methods.base import Method, Settings, finite
 from mood.methods.baselines.alignment import Extent, align, template_extent
 from mood.regions import Region
+from mood.weights.bundle import new_hdf5
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ class Pca(Method):
         return align(scan, self.extent, self.settings.grid_shape, self.region).to_template(scan).ravel()
 
     def save_weights(self, path: Path) -> None:
-        with h5py.File(path, "w") as file:
+        with new_hdf5(path) as file:
             file.create_dataset("mean", data=self.mean, compression="gzip")
             file.create_dataset("components", data=self.components)
             file.create_dataset("spread", data=np.array(self.extent.spread))

@@ -169,3 +169,19 @@ def test_the_scripts_run_in_order(data, trained, tmp_path):
     assert load_networks(tmp_path / "n").rounds.done == 0
     assert "stage 1 has ended" in done[1].stdout
     assert "Run create_networks.py first" in done[2].stderr
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"settings": {}}'])
+def test_damaged_settings_of_networks_are_said(tmp_path, content):
+    (tmp_path / "settings.json").write_text(content)
+    with pytest.raises(UsageError, match=r"settings are damaged.*settings\.json"):
+        load_networks(tmp_path)
+
+
+@pytest.mark.parametrize("content", [None, b"", b"no HDF5" * 100])
+def test_damaged_or_missing_networks_are_said(tmp_path, content):
+    (tmp_path / "settings.json").write_text('{"settings": {"width": 2}, "side": [16, 16], "seed": 0}')
+    if content is not None:
+        (tmp_path / COMPLETE).write_bytes(content)
+    with pytest.raises(UsageError, match="damaged or missing"):
+        load_networks(tmp_path)
