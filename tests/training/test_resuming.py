@@ -83,7 +83,7 @@ def test_killed_at_any_write_the_same_command_finishes(healthy, tmp_path, killed
         code = killed_at(moment, lambda folder=folder: trained(healthy, folder, epochs=1, held_out=2))
         assert code == -signal.SIGKILL, moment
         config = read_folder(trained(healthy, folder, epochs=1, held_out=2)).config
-        assert config["training"]["held_out_scans"] == whole["training"]["held_out_scans"]
+        assert config.training.held_out_scans == whole.training.held_out_scans
         assert not list(folder.glob("**/.partial*"))
         assert not (folder / run.LOCK).exists()
 

@@ -1,6 +1,7 @@
 import json
 import shutil
 import signal
+from dataclasses import replace
 
 import h5py
 import numpy as np
@@ -148,7 +149,7 @@ def test_a_full_disk_keeps_the_old_weights(folder, tmp_path, small_disk):
 
 
 def test_killed_at_any_write_a_weights_folder_is_whole_or_none(folder, tmp_path, killed_at):
-    other = CONFIG_OF_FPI | {"training": {"steps": 4}}
+    other = replace(CONFIG_OF_FPI, training=replace(CONFIG_OF_FPI.training, steps=4))
     for moment in range(6):
         write_folder(folder, tmp_path / "full.h5", CONFIG_OF_FPI)
         code = killed_at(moment, lambda: write_folder(folder, tmp_path / "full.h5", other))
@@ -158,5 +159,5 @@ def test_killed_at_any_write_a_weights_folder_is_whole_or_none(folder, tmp_path,
         except WeightsError as error:
             assert "no config.json" in str(error)  # noqa: PT017 - either is right
     write_folder(folder, tmp_path / "full.h5", other)
-    assert read_folder(folder).config["training"] == {"steps": 4}
+    assert read_folder(folder).config.training.steps == 4
     assert {path.name for path in folder.iterdir()} == {ARRAYS, CARD, CONFIG}
