@@ -172,8 +172,8 @@ def test_calibration_is_measured_with_the_weights_that_were_chosen(healthy, tmp_
     small = {key: SMALL[key] for key in ("grid_shape", "spacing_mm")}
     plan = Schedule(steps=4, check_every=1, held_out=2)
     found = read_folder(train(healthy, tmp_path / "w", "atlas", BRAIN, small, plan))
-    assert found.config["training"]["chosen_step"] == 2
-    assert found.calibration["rare_values"] == pytest.approx([0.2] * 5, abs=1e-3)
+    assert found.config.training.chosen_step == 2
+    assert found.calibration.rare_values == pytest.approx([0.2] * 5, abs=1e-3)
 
 
 def test_a_gpu_trains_in_mixed_precision_and_keeps_float32_weights(healthy, tmp_path, monkeypatch):
@@ -272,6 +272,9 @@ def test_calibration_is_measured_on_tissue_of_healthy_scans(tmp_path, rng):
 
         def score_volume(self, scan):
             return np.where(scan > 0, 0.2, 0.9).astype(np.float32)
+
+        def score_scan(self, scan):
+            return self.score_volume(scan.data)
 
         def raw_sample_score(self, score_map):
             return float(score_map.mean())
