@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from enum import Enum
-from typing import get_args
 
 import typer
 
 from mood.cli.app import app
+from mood.cli.options import Choice
 
 HEAD = """# Commands
 
@@ -48,19 +47,13 @@ def _row(parameter) -> str:
     if parameter.param_type_name == "argument":
         names = [parameter.name.upper()]
     about = _plain(getattr(parameter, "help", None) or "")
-    if choices := _choices(parameter.type_descriptor.annotation):
-        about = f"{about} One of: {', '.join(choices)}."
+    chosen = parameter.type_descriptor.parameter_info.parser
+    if isinstance(chosen, Choice):
+        about = f"{about} One of: {', '.join(chosen.names())}."
     if parameter.envvar:
         about = f"{about} Also `{parameter.envvar}` in the environment."
     cells = (", ".join(f"`{name}`" for name in names), _default(parameter), about.strip().replace("|", "\\|"))
     return f"| {' | '.join(cells)} |"
-
-
-def _choices(annotation) -> list[str]:
-    """What an option can be, where its type is an enum, or holds one."""
-    if isinstance(annotation, type) and issubclass(annotation, Enum):
-        return [str(member.value) for member in annotation]
-    return [choice for part in get_args(annotation) for choice in _choices(part)]
 
 
 def _default(parameter) -> str:
@@ -69,11 +62,7 @@ def _default(parameter) -> str:
     unset = parameter.default in (None, "", (), []) or not isinstance(parameter.default, str | int | float)
     if unset or getattr(parameter, "is_flag", False):
         return ""
-    return f"`{_value(parameter.default)}`"
-
-
-def _value(value: object) -> str:
-    return str(getattr(value, "value", value))
+    return f"`{parameter.default}`"
 
 
 def _plain(text: str) -> str:

@@ -162,7 +162,7 @@ def toy(
     target: OutputOption,
     region: Annotated[str | None, region_choice(help="One region only; all when not given.")] = None,
     cases: Annotated[int, typer.Option(min=1, max=10**4, help="Cases a region.")] = 4,
-    side: Annotated[int | None, typer.Option(min=8, max=1024, help="Voxels along each axis, for small ones.")] = None,
+    side: Annotated[int | None, typer.Option(min=8, max=1024, help="Voxels along each axis, if fewer.")] = None,
     healthy: Annotated[
         Path | None, typer.Option("--from", help="Plant outliers into these healthy scans instead.")
     ] = None,

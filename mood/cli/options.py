@@ -7,6 +7,7 @@ completes it. Registries that only heavy modules have are looked up when a word 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,31 +24,46 @@ console = Console()
 MODES = ("sample", "pixel", "both")
 
 
-def choice(kind: str, names: Callable[[], Iterable[str]], *declarations: str, **details: Any) -> Any:
-    """An option that takes one of some names.
+@dataclass(frozen=True)
+class Choice:
+    """One of some names: what a word on the command line is held against.
 
-    Parameters
+    Attributes
     ----------
     kind : str
         What the names are of: "region", "method".
     names : callable
         Gives the names; called when a word has come, not before.
+    """
+
+    kind: str
+    names: Callable[[], Iterable[str]]
+
+    def __call__(self, word: str) -> str:
+        """The word, when it is one of the names; else `UsageError` with the nearest one."""
+        if word not in (known := list(self.names())):
+            raise unknown(self.kind, word, known)
+        return word
+
+    def completed(self, incomplete: str) -> list[str]:
+        """The names that begin like this."""
+        return [name for name in self.names() if name.startswith(incomplete)]
+
+
+def choice(kind: str, names: Callable[[], Iterable[str]], *declarations: str, **details: Any) -> Any:
+    """An option that takes one of some names.
+
+    Parameters
+    ----------
+    kind, names
+        As of `Choice`.
     *declarations : str
         "-r", "--region".
     **details
         Further arguments of `typer.Option`, help first of all.
     """
-
-    def chosen(word: str) -> str:
-        if word not in (known := list(names())):
-            raise unknown(kind, word, known)
-        return word
-
-    def completed(incomplete: str) -> list[str]:
-        return [name for name in names() if name.startswith(incomplete)]
-
-    details = {"metavar": kind.upper()} | details
-    return typer.Option(*declarations, parser=chosen, autocompletion=completed, **details)
+    one, details = Choice(kind, names), {"metavar": kind.upper()} | details
+    return typer.Option(*declarations, parser=one, autocompletion=one.completed, **details)
 
 
 def method_names() -> Iterable[str]:
