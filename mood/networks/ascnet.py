@@ -176,4 +176,5 @@ def _shrink(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
 
 def _dropout(name: str) -> layers.Dropout:
     """With a seed of its own name: where none is given, Keras draws one, and PyTorch's cannot be set later."""
-    return layers.Dropout(DROPOUT, seed=zlib.crc32(name.encode()), name=f"{name}_drop")
+    seed = zlib.crc32(name.encode()) % 2**31  # more does not fit where Keras runs on OpenVINO
+    return layers.Dropout(DROPOUT, seed=seed, name=f"{name}_drop")

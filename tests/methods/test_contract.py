@@ -18,7 +18,7 @@ from mood.weights.store import read_folder, write_folder
 
 pytestmark = pytest.mark.usefixtures("eager")
 SMALL = {"grid_shape": (24, 20, 16), "spacing_mm": (8.0, 8.0, 8.0)}
-NARROW = {"width": 1, "batch_size": 4}  # where a method has them
+NARROW = {"width": 1, "batch_size": 16}  # where a method has them; few steps, for each is slow without graphs
 
 
 def small_method(name, region):
