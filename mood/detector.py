@@ -180,6 +180,7 @@ def load_detector(
     Returns
     -------
     Detector
+        Its weights are read and its networks built.
 
     Raises
     ------
@@ -214,12 +215,13 @@ def score(
     ----------
     image : str, pathlib.Path, nibabel image or Volume
         As for `Detector.score`.
-    region, method, weights, engine, precision
+    region, method, weights, engine, precision : str, or pathlib.Path for a folder
         As for `load_detector`.
 
     Returns
     -------
     Result
+        The map, the sample score, and what they belong to.
 
     Raises
     ------

@@ -35,6 +35,7 @@ def step(name: str, scans: Sequence[Path], unlabelled: Path | None = None) -> St
     Returns
     -------
     Step
+        With the command of this process and the library versions of now.
     """
     more = [path for path in find_scans(unlabelled) if path.is_file()] if unlabelled is not None else []
     own, other = list_digest(scans), list_digest(more) if more else None
@@ -60,6 +61,7 @@ def with_step(weights: WeightsFolder, made: Step) -> WeightsFolder:
     weights : WeightsFolder
         As they were read.
     made : Step
+        What was done to them last.
     """
     training = replace(weights.config.training, provenance=(*steps_of(weights), made))
     return replace(weights, config=replace(weights.config, training=training))
