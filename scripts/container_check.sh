@@ -37,7 +37,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 chmod 755 "$work"
 if [ "$(id -u)" -eq 0 ]; then user=1000 group=1000; else user=$(id -u) group=$(id -g); fi
-failures=0
+: > "$work/failures"
 
 # Damaged scans: one that is cut off (its shape can still be read) and one that is no NIfTI at all.
 damaged='cut_off.nii.gz not_nifti.nii.gz'
@@ -50,7 +50,9 @@ for region in brain abdom; do
     chmod -R a+rX "$scans"
 done
 
-fail() { echo "  FAILED $*"; failures=$((failures + 1)); }
+log=$work/log  # of the last container; each of two regions at once has its own
+fail() { echo "  FAILED $*"; echo "$*" >> "$work/failures"; }
+show_log() { sed 's/^/  | /' "$log"; }
 
 # new_output NAME USER GROUP: an empty output folder that belongs to the user, in $output.
 new_output() {
@@ -59,15 +61,15 @@ new_output() {
     [ "$(id -u)" -ne 0 ] || chown "$2:$3" "$output"
 }
 
-# call NAME WANTED_STATUS DOCKER_ARGUMENT...: runs the container, times it, keeps its output in $work/log.
+# call NAME WANTED_STATUS DOCKER_ARGUMENT...: runs the container, times it, keeps its output in $log.
 call() {
     name=$1 wanted=$2
     shift 2
     start=$(date +%s)
     status=0
-    docker run --rm "$@" >"$work/log" 2>&1 </dev/null || status=$?
+    docker run --rm "$@" >"$log" 2>&1 </dev/null || status=$?
     echo "$name: exit status $status, $(($(date +%s) - start)) s"
-    [ "$status" -eq "$wanted" ] || { fail "exit status $status instead of $wanted"; sed 's/^/  | /' "$work/log"; }
+    [ "$status" -eq "$wanted" ] || { fail "$name: exit status $status instead of $wanted"; show_log; }
 }
 
 # check MODE REGION UID: the predictions in $output.
@@ -75,45 +77,50 @@ check() {
     # shellcheck disable=SC2086
     if ! "$python" scripts/check_predictions.py --mode "$1" -i "$work/toy/$2/toy" -o "$output" --uid "$3" \
         --unreadable $damaged; then
-        fail "predictions"
-        sed 's/^/  | /' "$work/log"
+        fail "$name: predictions"
+        show_log
     fi
     for scan in $damaged; do
-        grep -q "$scan" "$work/log" || fail "the log does not name $scan"
+        grep -q "$scan" "$log" || fail "$name: the log does not name $scan"
     done
 }
 
-for region in brain abdom; do
-    for mode in sample pixel; do
-        script=/workspace/run_${mode}_$region.sh
-        mounts_scans="$work/toy/$region/toy:/mnt/data"
+# as_organisers MODE REGION: as root, with the scans mounted so that they can be written.
+as_organisers() {
+    new_output "organisers $1 $2" 0 0
+    call "organisers $1 $2" 0 --read-only -v "$work/toy/$2/toy:/mnt/data" -v "$output:/mnt/pred" \
+        "$image" "/workspace/run_$1_$2.sh" /mnt/data /mnt/pred
+    check "$1" "$2" 0
+}
 
-        new_output "organisers $mode $region" 0 0
-        call "organisers $mode $region" 0 --read-only -v "$mounts_scans" -v "$output:/mnt/pred" \
-            "$image" "$script" /mnt/data /mnt/pred
-        check "$mode" "$region" 0
+# strictly NAME MODE REGION METHOD DOCKER_ARGUMENT...: as nobody, with no right that is not needed.
+strictly() {
+    title=$1 mode=$2 region=$3 method=$4
+    shift 4
+    new_output "$title" "$user" "$group"
+    # shellcheck disable=SC2086
+    call "$title" 0 $strict --user "$user:$group" "$@" -v "$work/toy/$region/toy:/mnt/data:ro" \
+        -v "$output:/mnt/pred" "$image" sh "/workspace/run_${mode}_$region.sh" /mnt/data /mnt/pred
+    check "$mode" "$region" "$user"
+    grep -q "scored with $method" "$log" || fail "$title: the log does not say that $method was used"
+}
 
-        # So little shared memory that no volume could pass through it.
-        new_output "strict $mode $region" "$user" "$group"
-        # shellcheck disable=SC2086
-        call "strict $mode $region" 0 $strict --user "$user:$group" --shm-size 256k \
-            -v "$mounts_scans:ro" -v "$output:/mnt/pred" "$image" sh "$script" /mnt/data /mnt/pred
-        check "$mode" "$region" "$user"
-    done
-done
-
-# Every method, chosen by the environment; the calls above took the default ones.
-for method in fpi ascnet ensemble mix; do
-    for region in brain abdom; do
-        new_output "$method $region" "$user" "$group"
-        # shellcheck disable=SC2086
-        call "$method $region" 0 $strict --user "$user:$group" -e "MOOD_METHOD=$method" \
-            -v "$work/toy/$region/toy:/mnt/data:ro" -v "$output:/mnt/pred" \
-            "$image" sh "/workspace/run_pixel_$region.sh" /mnt/data /mnt/pred
-        check pixel "$region" "$user"
-        grep -q "scored with $method" "$work/log" || fail "the log does not say that $method was used"
-    done
-done
+# The four scripts with the least rights, and so little shared memory that no volume could pass through it; one of a
+# region as the organisers call them. Then other methods, chosen by the environment: the ensemble runs FPI and ASC-Net.
+check_region() {
+    log=$work/log.$1
+    strictly "strict sample $1" sample "$1" mix --shm-size 256k
+    strictly "strict pixel $1" pixel "$1" mix --shm-size 256k
+    strictly "ensemble $1" pixel "$1" ensemble -e MOOD_METHOD=ensemble
+    case $1 in
+        brain) as_organisers sample brain; strictly "fpi brain" pixel brain fpi -e MOOD_METHOD=fpi ;;
+        abdom) as_organisers pixel abdom; strictly "ascnet abdom" pixel abdom ascnet -e MOOD_METHOD=ascnet ;;
+    esac
+}
+check_region brain &
+brain=$!
+check_region abdom
+wait "$brain"
 
 scans=$work/toy/brain/toy
 # Not even shared memory can be written: temporary files go to the output folder and must be gone afterwards.
@@ -129,7 +136,7 @@ new_output "starved" "$user" "$group"
 call "starved of memory" 0 --read-only --network none --user "$user:$group" --memory 100m --memory-swap 100m \
     -v "$scans:/mnt/data:ro" -v "$output:/mnt/pred" \
     "$image" sh /workspace/run_sample_brain.sh /mnt/data /mnt/pred
-grep -q 'memory ran out' "$work/log" || { fail "no word about memory"; sed 's/^/  | /' "$work/log"; }
+grep -q 'memory ran out' "$log" || { fail "no word about memory"; show_log; }
 [ "$(cat "$output"/*.txt | sort -u)" = 0.5 ] || fail "scores other than 0.5"
 [ "$(find "$output" -type f | wc -l)" -eq "$(find "$scans" -name '*.nii.gz' | wc -l)" ] || fail "not one file a scan"
 
@@ -137,8 +144,8 @@ call "wrong call" 2 --read-only "$image" sh /workspace/run_pixel_brain.sh /mnt/d
 call "no input folder" 3 --read-only "$image" sh /workspace/run_pixel_brain.sh /nowhere /dev/shm/out
 call "mood info" 0 --read-only --network none --tmpfs /tmp "$image" mood info
 
-if [ "$failures" -gt 0 ]; then
-    echo "container_check: $failures FAILED" >&2
+if [ -s "$work/failures" ]; then
+    echo "container_check: $(wc -l < "$work/failures") FAILED" >&2
     exit 1
 fi
 echo "container_check: all passed"

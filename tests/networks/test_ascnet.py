@@ -60,6 +60,20 @@ def pair_of(first, second):
     return keras.ops.convert_to_tensor(np.stack([first, second], axis=-1).astype(np.float32)[None])
 
 
+def test_dropout_starts_from_a_seed_of_its_own_that_no_other_code_has_a_part_in():
+    first, second = (
+        {
+            layer.name: layer.seed
+            for layer in build_main_module(width=1).layers
+            if isinstance(layer, keras.layers.Dropout)
+        }
+        for _ in range(2)
+    )
+    assert first == second
+    assert len(set(first.values())) == len(first)
+    assert all(0 <= seed < 2**31 for seed in first.values())  # OpenVINO takes no more
+
+
 def test_disjoint_cuts_cost_less_than_overlapping_ones():
     left, right = np.zeros((8, 8)), np.zeros((8, 8))
     left[:, :4] = right[:, 4:] = 1
