@@ -107,6 +107,7 @@ class Detector:
 
     @property
     def region(self) -> Region:
+        """What it takes scans of."""
         return self.method.region
 
     def score(self, image: Image) -> Result:
@@ -121,6 +122,7 @@ class Detector:
         Returns
         -------
         Result
+            With the map on the scan's own voxels.
 
         Raises
         ------
@@ -180,6 +182,7 @@ def load_detector(
     Returns
     -------
     Detector
+        Ready for scans of that region.
 
     Raises
     ------
@@ -214,12 +217,13 @@ def score(
     ----------
     image : str, pathlib.Path, nibabel image or Volume
         As for `Detector.score`.
-    region, method, weights, engine, precision
+    region, method, weights, engine, precision : str
         As for `load_detector`.
 
     Returns
     -------
     Result
+        With the map on the scan's own voxels.
 
     Raises
     ------

@@ -188,7 +188,8 @@ def save_map(score_map: np.ndarray, header: nib.Nifti1Header, affine: np.ndarray
     Parameters
     ----------
     score_map : (X, Y, Z) float32 ndarray in [0, 1]
-    header, affine
+        On the scan's own voxels.
+    header, affine : nibabel.Nifti1Header, (4, 4) ndarray
         Those of the scan.
     path : str or pathlib.Path
         Ends in `.nii.gz`.

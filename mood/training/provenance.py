@@ -62,6 +62,7 @@ def with_step(weights: WeightsFolder, made: Step) -> WeightsFolder:
     weights : WeightsFolder
         As they were read.
     made : Step
+        What `step` returned.
     """
     training = replace(weights.config.training, provenance=(*steps_of(weights), made))
     return replace(weights, config=replace(weights.config, training=training))
