@@ -80,8 +80,7 @@ def train(
     unlabelled : pathlib.Path, optional
         Folder of scans that may hold anything, for methods that learn from such.
     start_from : pathlib.Path, optional
-        Weights folder of the same method, possibly of the other region; without one a network starts from random
-        weights.
+        Weights folder of the same method, possibly of the other region; else a network starts from random weights.
 
     Raises
     ------
