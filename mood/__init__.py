@@ -23,13 +23,13 @@ if TYPE_CHECKING:
     from mood.regions import REGIONS
     from mood.volume import Volume, load, save_map
 
-__version__ = "0.1.0"  # pyproject.toml reads it from here
 __all__ = ["REGIONS", "Detector", "Result", "Volume", "load", "load_detector", "save_map", "score"]
 
 _MODULES = {
     **dict.fromkeys(("Detector", "Result", "load_detector", "score"), "mood.detector"),
     **dict.fromkeys(("Volume", "load", "save_map"), "mood.volume"),
     "REGIONS": "mood.regions",
+    "__version__": "mood.installation",
 }
 
 

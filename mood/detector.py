@@ -107,6 +107,7 @@ class Detector:
 
     @property
     def region(self) -> Region:
+        """What it takes scans of."""
         return self.method.region
 
     def score(self, image: Image) -> Result:
@@ -121,6 +122,7 @@ class Detector:
         Returns
         -------
         Result
+            With the map on the scan's own voxels.
 
         Raises
         ------
@@ -180,7 +182,7 @@ def load_detector(
     Returns
     -------
     Detector
-        Its weights are read and its networks built.
+        Ready for scans of that region.
 
     Raises
     ------
@@ -215,13 +217,13 @@ def score(
     ----------
     image : str, pathlib.Path, nibabel image or Volume
         As for `Detector.score`.
-    region, method, weights, engine, precision : str, or pathlib.Path for a folder
+    region, method, weights, engine, precision : str
         As for `load_detector`.
 
     Returns
     -------
     Result
-        The map, the sample score, and what they belong to.
+        With the map on the scan's own voxels.
 
     Raises
     ------

@@ -9,19 +9,17 @@ import os
 import platform
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
-from mood import __version__ as VERSION
-
 DISTRIBUTION = "mood-ood"  # pyproject.toml has the same name
+__version__ = "0.1.0"  # pyproject.toml and `mood.__version__` read it from here
 TOP = Path(__file__).parents[1]  # of the checkout, where there is one
-
-# What numbers can depend on.
-LIBRARIES = ("keras", "tensorflow", "jax", "torch", "openvino", "nncf", "numpy", "scipy", "sklearn", "h5py", "nibabel")
 
 # Set in the container, where nothing can be installed: the VARIANT it was built as, and of which commit.
 IMAGE, REVISION = "MOOD_IMAGE", "MOOD_REVISION"
-IMAGES = {"cpu": "cpu", "gpu": "gpu", "openvino": "cpu"}  # the variants that hold what an extra brings
+VARIANTS = ("cpu", "gpu")  # images that bring what the extra of their name does; the first, the other engines' too
+IN_NO_IMAGE = ("int8", "toy", "dev")  # extras
 
 
 def advice(*extras: str) -> str:
@@ -40,7 +38,8 @@ def advice(*extras: str) -> str:
     named = " or ".join(f"'{DISTRIBUTION}[{extra}]'" for extra in extras)
     if not os.environ.get(IMAGE):
         return f"Run: pip install {named}"
-    if variants := [IMAGES[extra] for extra in extras if extra in IMAGES]:
+    variants = [extra if extra in VARIANTS else VARIANTS[0] for extra in extras if extra not in IN_NO_IMAGE]
+    if variants:
         return f"Use an image built with {' or '.join(f'--build-arg VARIANT={variant}' for variant in variants)}"
     return f"No image holds it: do this outside of the container, after pip install {named}"
 
@@ -50,11 +49,11 @@ def revision() -> str:
     if os.environ.get(REVISION, "unknown") != "unknown":
         return os.environ[REVISION]
     if not (TOP / ".git").exists():
-        return f"{DISTRIBUTION} {VERSION}"
+        return f"{DISTRIBUTION} {__version__}"
     try:
         commit, changes = _git("rev-parse", "HEAD"), _git("status", "--porcelain", "--untracked-files=no")
     except (OSError, subprocess.CalledProcessError):  # no git, or a checkout of another user's
-        return f"{DISTRIBUTION} {VERSION}"
+        return f"{DISTRIBUTION} {__version__}"
     return f"{commit}, with changes" if changes else commit
 
 
@@ -63,8 +62,14 @@ def _git(*arguments: str) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
-def versions() -> dict[str, str]:
-    """The versions of Python, of this distribution and of the `LIBRARIES` that have been loaded, by name."""
-    loaded = {name: getattr(sys.modules.get(name), "__version__", None) for name in LIBRARIES}
-    own = {"python": platform.python_version(), DISTRIBUTION: VERSION}
+def versions(libraries: Iterable[str]) -> dict[str, str]:
+    """The versions of Python, of this distribution and of those libraries that have been loaded, by name.
+
+    Parameters
+    ----------
+    libraries : iterable of str
+        As they are imported.
+    """
+    loaded = {name: getattr(sys.modules.get(name), "__version__", None) for name in libraries}
+    own = {"python": platform.python_version(), DISTRIBUTION: __version__}
     return own | {name: version for name, version in loaded.items() if version is not None}

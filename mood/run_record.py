@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Self
 
+from mood import runtime
 from mood.atomic import claim, write_text
 from mood.compression import is_whole_map
 from mood.errors import OutputError, UsageError
@@ -233,4 +234,4 @@ def _now() -> str:
 
 
 def _environment() -> dict[str, Any]:
-    return {"versions": versions()}
+    return {"versions": versions(runtime.LIBRARIES)}

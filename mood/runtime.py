@@ -22,6 +22,8 @@ log = logging.getLogger(__name__)
 TITLES = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch", "openvino": "OpenVINO"}
 BACKENDS = tuple(TITLES)  # the best first
 TRAINING_BACKENDS = BACKENDS[:3]  # the last one predicts only
+# What numbers can depend on, for records.
+LIBRARIES = ("keras", *BACKENDS, "nncf", "numpy", "scipy", "sklearn", "h5py", "nibabel")
 VARIABLE = "KERAS_BACKEND"  # what Keras reads when it is first imported
 _tentative: set[str] = set()  # a value of it that nobody asked for
 

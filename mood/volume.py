@@ -189,7 +189,7 @@ def save_map(score_map: np.ndarray, header: nib.Nifti1Header, affine: np.ndarray
     ----------
     score_map : (X, Y, Z) float32 ndarray in [0, 1]
         On the scan's own voxels.
-    header, affine : nibabel.Nifti1Header, (4, 4) float ndarray
+    header, affine : nibabel.Nifti1Header, (4, 4) ndarray
         Those of the scan.
     path : str or pathlib.Path
         Ends in `.nii.gz`.

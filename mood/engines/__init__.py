@@ -99,7 +99,13 @@ class Engine(ABC):
         """
 
     def runners(self, networks: Mapping[str, keras.Model]) -> dict[str, Forward]:
-        """What runs each of the networks of a method; all of them run on Keras when one cannot run here."""
+        """What runs each of the networks of a method; all of them run on Keras when one cannot run here.
+
+        Parameters
+        ----------
+        networks : mapping of str to keras.Model
+            By the part they play in the method.
+        """
         try:
             return {name: self.runner(network) for name, network in networks.items()}
         except Unsupported as error:
@@ -107,11 +113,25 @@ class Engine(ABC):
             return {name: FALLBACK.runner(network) for name, network in networks.items()}
 
     def quantised(self, network: keras.Model, images: Sequence[np.ndarray]) -> Graph:
-        """The network with eight-bit arithmetic, its ranges measured on `images`, (H, W, C) float32 ndarrays each."""
+        """The network with eight-bit arithmetic.
+
+        Parameters
+        ----------
+        network : keras.Model
+            With float32 weights.
+        images : sequence of (H, W, C) float32 ndarray
+            What its ranges are measured on.
+        """
         raise UsageError(f"the engine {self.name} has no {QUANTISED}", fix="Choose another one")
 
     def graph_runner(self, files: Sequence[Path]) -> Forward:
-        """What runs a graph that was saved to these files."""
+        """What runs a graph that was saved.
+
+        Parameters
+        ----------
+        files : sequence of pathlib.Path
+            What `Graph.save` returned.
+        """
         raise UsageError(f"the engine {self.name} runs no graphs", fix="Choose another one")
 
     def device(self) -> str:
@@ -120,6 +140,7 @@ class Engine(ABC):
 
     @classmethod
     def version(cls) -> str:
+        """The installed version of what runs the networks."""
         return version(cls.packages[0])
 
     def described(self) -> dict[str, str]:

@@ -28,14 +28,26 @@ MEMBERS = {"ensemble": ("fpi", "ascnet")}  # methods that can take the trained w
 
 
 def known(name: str) -> str:
-    """`name`, when there is a method of this name; else `UsageError`."""
+    """`name`, when there is a method of this name; else `UsageError`.
+
+    Parameters
+    ----------
+    name : str
+        As a user wrote it.
+    """
     if name not in REGISTRY:
         raise unknown("method", name, REGISTRY)
     return name
 
 
 def method_type(name: str) -> type[Method]:
-    """The class of a method; `UsageError` when there is none of this name."""
+    """The class of a method; `UsageError` when there is none of this name.
+
+    Parameters
+    ----------
+    name : str
+        As in `REGISTRY`.
+    """
     module, _, attribute = REGISTRY[known(name)].partition(":")
     return getattr(importlib.import_module(module), attribute)
 
@@ -46,9 +58,11 @@ def load_method(weights: WeightsFolder, engine: Engine | str = engines.AUTO, pre
     Parameters
     ----------
     weights : WeightsFolder
+        Of any method.
     engine : Engine or str
         What runs its networks; a name and `precision` are for `mood.engines.choose`.
     precision : str
+        Left alone where `engine` is one.
 
     Raises
     ------
@@ -72,7 +86,17 @@ def load_method(weights: WeightsFolder, engine: Engine | str = engines.AUTO, pre
 
 
 def load_arrays(method: Method, weights: WeightsFolder, fix: str) -> None:
-    """Give a method the arrays of a weights folder; `WeightsError` when they are damaged or do not fit."""
+    """Give a method the arrays of a weights folder; `WeightsError` when they are damaged or do not fit.
+
+    Parameters
+    ----------
+    method : Method
+        Built with the settings that the weights were trained with.
+    weights : WeightsFolder
+        Where the arrays are.
+    fix : str
+        What to do when they do not fit, for the message.
+    """
     arrays = weights.verified_arrays()
     try:
         method.load_weights(arrays)

@@ -51,6 +51,11 @@ class Settings:
     def from_dict(cls, values: dict[str, Any]) -> Self:
         """The settings that `to_dict` described, under older names too.
 
+        Parameters
+        ----------
+        values : dict
+            By name, as JSON has them.
+
         Raises
         ------
         WeightsError
@@ -64,7 +69,13 @@ class Settings:
 
     @classmethod
     def checked(cls, values: dict[str, Any]) -> Self:
-        """As `from_dict`, but what does not fit is an `Unfit`."""
+        """As `from_dict`, but what does not fit is an `Unfit`.
+
+        Parameters
+        ----------
+        values : dict
+            By name, as JSON has them.
+        """
         values = renamed(values, cls.old_names)
         known = [field.name for field in dataclasses.fields(cls)]
         for name in values:
@@ -97,7 +108,13 @@ class Method(ABC):
     @classmethod
     @abstractmethod
     def default_settings(cls, region: Region) -> Settings:
-        """The published settings for a region."""
+        """The published settings for a region.
+
+        Parameters
+        ----------
+        region : Region
+            One of `mood.regions.REGIONS`.
+        """
 
     @abstractmethod
     def score_volume(self, scan: np.ndarray) -> np.ndarray:
@@ -110,11 +127,18 @@ class Method(ABC):
 
         Returns
         -------
-        (X, Y, Z) float32 ndarray in [0, 1], finite
+        (X, Y, Z) float32 ndarray in [0, 1]
+            Of the scan's shape, finite, higher = more abnormal.
         """
 
     def score_scan(self, scan: ConformedScan) -> np.ndarray:
-        """The map of a scan on `grid`; for methods that ask more of a scan than its voxels, such as its voxel size."""
+        """The map of a scan on `grid`; for methods that ask more of a scan than its voxels, such as its voxel size.
+
+        Parameters
+        ----------
+        scan : ConformedScan
+            On `grid`.
+        """
         return self.score_volume(scan.data)
 
     @abstractmethod
@@ -126,6 +150,7 @@ class Method(ABC):
         scans : sequence of (X, Y, Z) float ndarray in [0, 1], or of NativeScan
             On `grid`, or at their native resolution where the method `trains_on_native`; may live on disk.
         rng : numpy.random.Generator
+            Where the draws of this epoch come from.
 
         Yields
         ------
@@ -145,11 +170,23 @@ class Method(ABC):
         return True
 
     def draw_check(self, path: Path) -> None:  # noqa: B027 - most methods have nothing to show
-        """Write a PNG picture of the state of training, if there is one to write."""
+        """Write a PNG picture of the state of training, if there is one to write.
+
+        Parameters
+        ----------
+        path : pathlib.Path
+            Where to.
+        """
 
     @abstractmethod
     def save_weights(self, path: Path) -> None:
-        """Write everything that prediction needs to one HDF5 file."""
+        """Write everything that prediction needs to one HDF5 file.
+
+        Parameters
+        ----------
+        path : pathlib.Path
+            Ends in `.weights.h5`.
+        """
 
     @abstractmethod
     def load_weights(self, path: Path) -> None:
@@ -170,16 +207,29 @@ class Method(ABC):
 
     @classmethod
     def composed_of(cls, members: list[Method]) -> Method:
-        """A method made of trained ones; `WeightsError` for one that is not made of others."""
+        """A method made of trained ones; `WeightsError` for one that is not made of others.
+
+        Parameters
+        ----------
+        members : list of Method
+            In the order of `mood.methods.MEMBERS`.
+        """
         fix = "Name a folder that mood train wrote for it"
         raise WeightsError(f"method '{cls.name}' is not composed of others", fix=fix)
 
     @property
     def grid(self) -> Grid:
+        """The shape and voxel size that scans are brought to for it."""
         return Grid(self.settings.grid_shape, self.settings.spacing_mm)
 
     def sample_score(self, score_map: np.ndarray) -> float:
-        """One score in [0, 1] from a map on `grid`; calibrated, the share of healthy scans that score lower."""
+        """One score in [0, 1] from a map on `grid`; calibrated, the share of healthy scans that score lower.
+
+        Parameters
+        ----------
+        score_map : (X, Y, Z) float32 ndarray in [0, 1]
+            What `score_volume` returned.
+        """
         raw = self.raw_sample_score(score_map)
         return raw if self.calibration is None else self.calibration.share_below(raw)
 

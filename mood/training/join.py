@@ -67,7 +67,13 @@ def join(folders: Sequence[WeightsFolder], source: Path, target: Path) -> float:
 
 
 def joined_method(methods: Sequence[Mix]) -> Mix:
-    """One method whose network holds those of several, each seeing what it was trained to see."""
+    """One method whose network holds those of several, each seeing what it was trained to see.
+
+    Parameters
+    ----------
+    methods : sequence of Mix
+        With the same settings but for those in `APART`.
+    """
     settings = [method.settings for method in methods]
     views = tuple(view for view in VIEWS if any(view in own.views for own in settings))
     members = sum(own.members for own in settings)

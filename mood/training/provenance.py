@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from mood import runtime
 from mood.installation import revision, versions
 from mood.volume import find_scans
 from mood.weights.config import Step
@@ -35,11 +36,11 @@ def step(name: str, scans: Sequence[Path], unlabelled: Path | None = None) -> St
     Returns
     -------
     Step
-        With the command of this process and the library versions of now.
+        With the command, the commit and the versions of this process.
     """
     more = [path for path in find_scans(unlabelled) if path.is_file()] if unlabelled is not None else []
     own, other = list_digest(scans), list_digest(more) if more else None
-    return Step(name, command(), revision(), versions(), len(scans), own, len(more), other)
+    return Step(name, command(), revision(), versions(runtime.LIBRARIES), len(scans), own, len(more), other)
 
 
 def steps_of(*folders: WeightsFolder) -> list[Step]:
@@ -61,7 +62,7 @@ def with_step(weights: WeightsFolder, made: Step) -> WeightsFolder:
     weights : WeightsFolder
         As they were read.
     made : Step
-        What was done to them last.
+        What `step` returned.
     """
     training = replace(weights.config.training, provenance=(*steps_of(weights), made))
     return replace(weights, config=replace(weights.config, training=training))

@@ -61,10 +61,14 @@ def quantise_weights(weights: WeightsFolder, source: Path, scans: int = 8, seed:
 
     Parameters
     ----------
+    weights : WeightsFolder
+        Of a method that is one network.
     source : pathlib.Path
         Folder of healthy scans.
     scans : int
         How many of them to use, spread evenly over the names.
+    seed : int
+        Of the images that ranges are measured on.
 
     Raises
     ------

@@ -65,18 +65,22 @@ def train(
         Folder of healthy scans.
     target : pathlib.Path
         Becomes a weights folder; also keeps the log, the checkpoints and the conformed scans.
+    method_name : str
+        As in `mood.methods.REGISTRY`.
+    region : Region
+        What the scans are of.
     settings : dict, optional
         Overrides of the method's settings by name.
+    schedule : Schedule, optional
+        When to stop and to check, how many scans to hold out, and the seed.
     note : str
         A sentence on the data and their licences for the card.
     on_step : callable
         Called after each step with the progress and the loss.
     unlabelled : pathlib.Path, optional
         Folder of scans that may hold anything, for methods that learn from such.
-
     start_from : pathlib.Path, optional
-        Weights folder of the same method, possibly of the other region; without one a network starts from random
-        weights.
+        Weights folder of the same method, possibly of the other region; else a network starts from random weights.
 
     Raises
     ------
@@ -198,6 +202,13 @@ def _write_weights(run: Run, note: str, made: tuple[provenance.Step, ...]) -> No
 
 def new_method(name: str, region: Region, settings: dict[str, Any]) -> Method:
     """An untrained method with its default settings and some of them changed.
+
+    Parameters
+    ----------
+    name, region : str, Region
+        As for `train`.
+    settings : dict
+        Those to change, by name; text is read as what the setting is.
 
     Raises
     ------

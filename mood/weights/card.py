@@ -39,7 +39,7 @@ def summary(config: WeightsConfig) -> list[str]:
     Parameters
     ----------
     config : WeightsConfig
-        Of a weights folder.
+        Of weights with a checksum.
     """
     settings, training, bench = config.settings, config.training, config.bench
     grid = " x ".join(map(str, settings["grid_shape"]))

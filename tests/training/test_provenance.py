@@ -77,16 +77,16 @@ def test_what_training_started_from_stands_before_it(healthy, tmp_path, typed):
 def test_a_further_step_stands_behind_those_before(healthy, tmp_path):
     weights = trained(healthy, tmp_path / "weights")
     more = provenance.with_step(weights, provenance.step("quantise", sorted(healthy.iterdir())[:2]))
-    assert [step["step"] for step in provenance.steps_of(more)] == ["train", "quantise"]
-    assert provenance.steps_of(more)[1]["scans"] == 2
-    assert [step["step"] for step in provenance.steps_of(weights, more)] == ["train", "train", "quantise"]
+    assert [step.step for step in provenance.steps_of(more)] == ["train", "quantise"]
+    assert provenance.steps_of(more)[1].scans == 2
+    assert [step.step for step in provenance.steps_of(weights, more)] == ["train", "train", "quantise"]
 
 
 def test_unlabelled_scans_have_a_list_of_their_own(healthy, tmp_path):
     scans = sorted(healthy.iterdir())
     step = provenance.step("train", scans[:2], healthy)
-    assert (step["scans"], step["unlabelled"]) == (2, 5)
-    assert step["unlabelled_sha256"] == provenance.list_digest(scans)
+    assert (step.scans, step.unlabelled) == (2, 5)
+    assert step.unlabelled_sha256 == provenance.list_digest(scans)
 
 
 @pytest.mark.parametrize(
