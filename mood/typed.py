@@ -7,6 +7,7 @@ not fit is an `Unfit`, which whoever knows the file or the option makes a senten
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -87,12 +88,21 @@ def plain_value(text: str) -> Any:
 
 def encode(value: Any) -> Any:
     """A dataclass, or a container of some, as dictionaries, lists, numbers and text: what JSON can hold."""
-    return msgspec.json.decode(msgspec.json.encode(value))
+    return msgspec.json.decode(msgspec.json.encode(_whole(value)))
 
 
 def encode_text(value: Any) -> str:
     """As `encode`, as indented JSON with a final newline; what is no number (NaN) becomes null."""
-    return msgspec.json.format(msgspec.json.encode(value), indent=1).decode() + "\n"
+    return msgspec.json.format(msgspec.json.encode(_whole(value)), indent=1).decode() + "\n"
+
+
+def _whole(value: Any) -> Any:
+    """With the defaults that `decode` left to the class; msgspec itself sees only what an instance holds."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return dataclasses.asdict(value)
+    if isinstance(value, Mapping):
+        return {key: _whole(item) for key, item in value.items()}
+    return [_whole(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def renamed(values: Mapping[str, Any], old_names: Mapping[str, str]) -> dict[str, Any]:

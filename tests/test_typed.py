@@ -35,6 +35,16 @@ def test_what_goes_out_comes_in(turns, bore, name):
 
 
 @pytest.mark.parametrize(
+    "wrapped", [lambda v: v, lambda v: [v], lambda v: {"coil": (v,)}], ids=["bare", "list", "dict"]
+)
+def test_what_came_in_with_defaults_goes_out_with_them(wrapped):
+    coil = decode(Coil, {"turns": 3})
+    assert encode(wrapped(coil)) == encode(wrapped(Coil(3)))
+    assert encode_text(wrapped(coil)) == encode_text(wrapped(Coil(3)))
+    assert encode(coil) == {"turns": 3, "bore_mm": [1.0, 2.0], "name": None}
+
+
+@pytest.mark.parametrize(
     ("values", "words"),
     [
         ({"turns": "3"}, "turns: expected int, got str"),
