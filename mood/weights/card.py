@@ -22,8 +22,8 @@ def card_text(config: WeightsConfig) -> str:
         With the checksum or without.
     """
     training = encode(config.training)
-    note = training.pop("note") or "Nothing was stated about the data."
-    training.pop("provenance")
+    note = training.pop("note", "") or "Nothing was stated about the data."
+    training.pop("provenance", None)
     sections = [f"# {config.method}-{config.region}", note, _choice(config.training)]
     sections += ["## What was used", _table(training), "## Made with"]
     sections += [_step(step) for step in config.training.provenance] or [NOT_RECORDED]
