@@ -9,36 +9,70 @@ from mood.typed import decode_text, encode_text
 RNG = np.random.default_rng(0)
 HEALTHY_SCORES = np.exp(RNG.normal(-4, 0.5, 200))
 TISSUE = [RNG.beta(1, 30, 100_000) for _ in range(3)]
-CALIBRATION = calibrate(HEALTHY_SCORES, TISSUE)
 
 
-def test_a_calibrated_score_is_the_share_of_healthy_scans_that_score_lower():
+@pytest.fixture
+def measured() -> Calibration:
+    return calibrate(HEALTHY_SCORES, TISSUE)
+
+
+def test_the_constants_are_those_of_the_logarithms_and_of_one_voxel_in_10_100_and_so_on():
+    calibration = calibrate(np.exp([-1.0, -3.0]), [np.linspace(0, 0.5, 500_000), np.linspace(0.5, 1, 500_001)])
+    assert (calibration.log_mean, calibration.log_spread) == pytest.approx((-2, 1))
+    assert calibration.rare_values == pytest.approx((0.9, 0.99, 0.999, 0.9999, 0.99999), abs=2e-6)
+
+
+def test_scores_that_agree_are_not_taken_for_certain_and_a_score_of_0_has_a_logarithm():
+    calibration = calibrate([0.0, 1e-6, 1e-9], [np.zeros(0)])
+    assert calibration.log_mean == pytest.approx(np.log(1e-6))
+    assert calibration.log_spread == 0.1
+    assert calibration.rare_values == (0.0, 0.25, 0.5, 0.75, 1.0)  # nothing is known of tissue
+    assert calibration.share_below(0.0) == calibration.share_below(1e-6) == pytest.approx(0.5)
+
+
+def test_a_standard_deviation_above_the_mean_is_what_it_is_for_a_logistic_distribution():
+    calibration = Calibration(-4.0, 0.5, (0.1, 0.2, 0.3, 0.4, 0.5))
+    assert calibration.share_below(np.exp(-3.5)) == pytest.approx(1 / (1 + np.exp(-np.pi / np.sqrt(3))))
+
+
+def test_a_value_that_many_voxels_share_is_as_rare_as_the_most_common_of_its_decades():
+    tied = Calibration(-4.0, 0.5, (0.2,) * 5)
+    assert tied.rarity(np.array([0.1, 0.2, 0.2 + 1e-6, 1.0])) == pytest.approx([1 / 12, 1 / 6, 5 / 6, 1], abs=1e-4)
+
+
+def test_rare_values_that_fall_are_refused():
+    with pytest.raises(ValueError, match=r"^rare_values: they do not rise$"):
+        Calibration(-4.0, 0.5, (0.1, 0.3, 0.2, 0.4, 0.5))
+
+
+def test_a_calibrated_score_is_the_share_of_healthy_scans_that_score_lower(measured):
     for share in (0.1, 0.5, 0.9):
-        assert CALIBRATION.share_below(np.quantile(HEALTHY_SCORES, share)) == pytest.approx(share, abs=0.05)
+        assert measured.share_below(np.quantile(HEALTHY_SCORES, share)) == pytest.approx(share, abs=0.05)
 
 
 @given(st.floats(0, 1), st.floats(0, 1))
 def test_calibration_keeps_the_order_of_scores(one, other):
-    if one < other:
-        assert CALIBRATION.share_below(one) <= CALIBRATION.share_below(other)
+    low, high = sorted((one, other))
+    calibration = Calibration(-4.0, 0.5, (0.1, 0.2, 0.3, 0.4, 0.5))
+    assert calibration.share_below(low) <= calibration.share_below(high)
 
 
-def test_scores_far_above_every_healthy_one_can_still_be_told_apart():
-    shares = [CALIBRATION.share_below(score) for score in (0.2, 0.3, 0.5, 0.99)]
+def test_scores_far_above_every_healthy_one_can_still_be_told_apart(measured):
+    shares = [measured.share_below(score) for score in (0.2, 0.3, 0.5, 0.99)]
     assert sorted(set(shares)) == shares
     assert shares[-1] <= 1
 
 
-def test_each_sixth_of_the_rarity_is_ten_times_rarer_in_healthy_tissue():
-    rarity = CALIBRATION.rarity(np.concatenate(TISSUE))
+def test_each_sixth_of_the_rarity_is_ten_times_rarer_in_healthy_tissue(measured):
+    rarity = measured.rarity(np.concatenate(TISSUE))
     for decade in range(1, 5):
         assert (rarity > decade / 6).mean() == pytest.approx(10.0**-decade, rel=0.25)
     assert rarity.dtype == np.float32
 
 
-def test_rarity_lies_in_the_unit_range_and_rises():
+def test_rarity_lies_in_the_unit_range_and_rises(measured):
     values = np.linspace(0, 1, 101)
-    rarity = CALIBRATION.rarity(values)
+    rarity = measured.rarity(values)
     assert rarity[0] == 0
     assert rarity[-1] == 1
     assert (np.diff(rarity) >= 0).all()
@@ -50,5 +84,5 @@ def test_a_method_that_always_says_the_same_can_be_calibrated():
     assert np.isfinite(constant.rarity(np.array([0.0, 0.5, 1.0]))).all()
 
 
-def test_constants_survive_json():
-    assert decode_text(Calibration, encode_text(CALIBRATION)) == CALIBRATION
+def test_constants_survive_json(measured):
+    assert decode_text(Calibration, encode_text(measured)) == measured

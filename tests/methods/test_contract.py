@@ -16,7 +16,11 @@ from mood.training.run import new_method
 from mood.weights.config import WeightsConfig
 from mood.weights.store import read_folder, write_folder
 
-pytestmark = pytest.mark.usefixtures("eager")
+# Without graphs Keras remarks on a network of one input that is given as a list.
+pytestmark = [
+    pytest.mark.usefixtures("eager"),
+    pytest.mark.filterwarnings("ignore:The structure of `inputs` doesn't match:UserWarning"),
+]
 SMALL = {"grid_shape": (24, 20, 16), "spacing_mm": (8.0, 8.0, 8.0)}
 NARROW = {"width": 1, "batch_size": 16}  # where a method has them; few steps, for each is slow without graphs
 

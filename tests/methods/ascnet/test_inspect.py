@@ -10,7 +10,11 @@ from mood.regions import BRAIN
 from mood.training.run import Schedule, train
 from mood.weights.store import read_folder
 
-pytestmark = pytest.mark.usefixtures("eager")
+# Without graphs Keras remarks on a network of one input that is given as a list.
+pytestmark = [
+    pytest.mark.usefixtures("eager"),
+    pytest.mark.filterwarnings("ignore:The structure of `inputs` doesn't match:UserWarning"),
+]
 SMALL = {"grid_shape": (32, 32, 16), "spacing_mm": (1.0, 1.0, 1.0), "width": 1, "batch_size": 8, "phase_steps": 3}
 
 

@@ -10,7 +10,11 @@ from mood.methods.ascnet.method import AscNet
 from mood.regions import BRAIN
 from mood.training.run import new_method
 
-pytestmark = pytest.mark.usefixtures("eager")
+# Without graphs Keras remarks on a network of one input that is given as a list.
+pytestmark = [
+    pytest.mark.usefixtures("eager"),
+    pytest.mark.filterwarnings("ignore:The structure of `inputs` doesn't match:UserWarning"),
+]
 SMALL = {"grid_shape": (24, 20, 16), "spacing_mm": (8.0, 8.0, 8.0), "width": 1}
 SMALL |= {"batch_size": 4, "phase_steps": 3, "discriminator_floor": 0.0}
 
