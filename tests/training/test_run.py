@@ -1,24 +1,26 @@
 import csv
 
-import keras
 import nibabel as nib
 import numpy as np
 import pytest
 
-from mood import runtime
 from mood.errors import NoInputError, TrainingError, UsageError, WeightsError
 from mood.methods import load_method
 from mood.methods.baselines.atlas import Atlas, AtlasSettings
 from mood.regions import ABDOM, BRAIN, Grid
 from mood.synthesis.outliers import ALL_KINDS, HARDER_KINDS, KINDS, draw_outlier
 from mood.training import checkpoints
-from mood.training import run as training_run
 from mood.training.data import measure_calibration, selection_ap, selection_cases
 from mood.training.loop import STATE
 from mood.training.run import Schedule, new_method, train
 from mood.weights.store import read_folder
 
 SMALL = {"grid_shape": (32, 32, 16), "spacing_mm": (1.0, 1.0, 1.0), "width": 1, "batch_size": 8}
+# Without graphs Keras remarks on a network of one input that is given as a list. With them: test_graphs.py.
+pytestmark = [
+    pytest.mark.usefixtures("eager"),
+    pytest.mark.filterwarnings("ignore:The structure of `inputs` doesn't match:UserWarning"),
+]
 GRID = ((32, 28, 24), (1.0, 1.0, 1.0), 2)
 
 
@@ -106,12 +108,6 @@ def test_settings_that_are_lists_are_written_with_commas():
         new_method("mix", BRAIN, {"grid_shape": "32,wide"})
 
 
-def test_training_lowers_the_loss(healthy, tmp_path):
-    folder = run(healthy, tmp_path / "w", steps=30)
-    losses = [float(row["loss"]) for row in rows(folder)]
-    assert losses[-1] < 0.8 * losses[0]
-
-
 class Countdown(Atlas):
     """Asks for a check at every second step and is finished after five."""
 
@@ -174,28 +170,6 @@ def test_calibration_is_measured_with_the_weights_that_were_chosen(healthy, tmp_
     found = read_folder(train(healthy, tmp_path / "w", "atlas", BRAIN, small, plan))
     assert found.config.training.chosen_step == 2
     assert found.calibration.rare_values == pytest.approx([0.2] * 5, abs=1e-3)
-
-
-def test_a_gpu_trains_in_mixed_precision_and_keeps_float32_weights(healthy, tmp_path, monkeypatch):
-    monkeypatch.setattr(runtime, "gpus", lambda: ["some GPU"])
-    policies = {}
-
-    def observe(method, scans):
-        policies["calibration"] = method.network.layers[-1].compute_dtype
-        return calibration(method, scans)
-
-    calibration = training_run.measure_calibration
-    monkeypatch.setattr(training_run, "measure_calibration", observe)
-    plan = Schedule(steps=3, check_every=3, held_out=2)
-    policy = keras.mixed_precision.global_policy
-    training = lambda *_: policies.setdefault("training", policy().name)  # noqa: E731
-    folder = train(healthy, tmp_path / "w", "fpi", BRAIN, SMALL, plan, on_step=training)
-    assert policies == {"training": "mixed_bfloat16", "calibration": "float32"}
-    assert policy().name == "float32"
-    assert np.isfinite([float(row["loss"]) for row in rows(folder)]).all()
-    monkeypatch.undo()
-    method = load_method(read_folder(folder))
-    assert all(variable.dtype == "float32" for variable in method.network.weights)
 
 
 @pytest.mark.filterwarnings("ignore:Skipping nested container")

@@ -89,7 +89,7 @@ def test_a_threshold_by_hand_decides(rng):
     images = rng.random((4, 32, 32, 1), dtype=np.float32)
     by_hand.check(images, images)
     assert by_hand.levels.thresholds == (0.7,)
-    with pytest.raises(UsageError, match="not a grey level"):
+    with pytest.raises(UsageError, match="threshold"):
         new_method("ascnet", BRAIN, SMALL | {"threshold": 1.5})
 
 
