@@ -16,6 +16,7 @@ import typer
 from mood import __version__, engines, errors
 from mood.atomic import HDF5_FAULT, check_writable
 from mood.cli import ascnet as cli_ascnet
+from mood.cli import report as cli_report
 from mood.cli import train as cli_train
 from mood.cli.options import (
     EngineOption,
@@ -67,6 +68,8 @@ def predict(
     overwrite: Annotated[bool, typer.Option(help="Do again what is there already.")] = False,
     engine: EngineOption = engines.AUTO,
     precision: PrecisionOption = engines.EXACT,
+    report: Annotated[bool, typer.Option("--report", help="Write a report to OUTPUT/report as well.")] = False,
+    preview: Annotated[bool, typer.Option("--preview", help="Write a picture NAME.png of each scan as well.")] = False,
 ) -> None:
     """Score scans: a map NAME.nii.gz and a score NAME.nii.gz.txt each, higher = more abnormal."""
     from mood import predict as prediction
@@ -89,6 +92,10 @@ def predict(
     failed = sum(outcome.status == "failed" for outcome in outcomes)
     scored, name = len(outcomes) - failed, detector.method.name
     console.print(f"{scored} of {len(outcomes)} scans scored with {name}; outputs in {target}")
+    if preview:
+        cli_report.write_previews(source, target, region, weights)
+    if report:
+        cli_report.write_report(source, target, target / "report", region=region, weights=weights)
     if failed and not challenge:
         raise typer.Exit(errors.EXIT_SOME_FAILED)
 
@@ -108,6 +115,7 @@ class _ScanReport:
             console.print(f"{prefix} {outcome.status}{score} ({outcome.seconds:.1f} s)", highlight=False)
 
 
+app.command()(cli_report.report)
 app.command()(cli_train.train)
 app.command()(cli_train.join)
 app.command()(cli_train.quantise)
