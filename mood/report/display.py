@@ -13,11 +13,12 @@ from mood.calibration import DECADES
 from mood.resampling import apply_along_axes, centred_resampling
 
 MARGIN = 4  # voxels around the body
-LARGEST_VOXELS = 3_500_000
-LARGEST_PACKED = 3_000_000  # bytes of the three volumes as text, so that a page stays under 6 MB
+LARGEST_VOXELS = 2_500_000  # software graphics draw them within seconds
+LARGEST_PACKED = 3_000_000  # bytes of both volumes as text, so that a page stays under 6 MB
 COARSER = 1.2  # times the voxel size, when they do not fit
 SHOWN_FROM = 1.5  # decades; what is less rare is never shown and stored as 0
-STEPS_A_DECADE = 50  # of the stored rarity: 250 is 1 in 100,000
+STEPS_A_DECADE = 16  # of the stored rarity: 80 is 1 in 100,000
+PLACE_FROM, LABEL_FROM = 84, 168  # what is added in the outline of a place and of the label
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,11 @@ def _nearest(size_out: int, size_in: int, start: float, step: float) -> np.ndarr
 
 
 def pack(display: Display) -> dict[str, str]:
-    """Scan, rarity and outlines as gzipped NIfTI in base64, coarsened until they fit a page."""
+    """`scan` and `overlay` as gzipped NIfTI in base64, coarsened until they fit a page.
+
+    The overlay is one volume, because a browser takes seconds for each: how rare a voxel is in sixteenths of a
+    decade, plus `PLACE_FROM` in the outline of a place or `LABEL_FROM` in the outline of the label.
+    """
     packed = _packed(display)
     while sum(map(len, packed.values())) > LARGEST_PACKED:
         display = coarser(display, COARSER)
@@ -129,21 +134,23 @@ def pack(display: Display) -> dict[str, str]:
 def _packed(display: Display) -> dict[str, str]:
     grey = np.rint(np.clip(display.scan, 0, 1) * 127).astype(np.uint8)  # seven bits: half the size, no eye sees it
     rare = np.where(display.decades >= SHOWN_FROM, np.rint(display.decades * STEPS_A_DECADE), 0)
-    volumes = {"scan": grey, "map": np.minimum(rare, DECADES * STEPS_A_DECADE), "outline": _outlines(display.labels)}
+    overlay = np.minimum(rare, DECADES * STEPS_A_DECADE).astype(np.uint8)
+    overlay[_outlines(display.labels)] += PLACE_FROM
     if display.truth is not None:
-        volumes["truth"] = _outlines(display.truth)
-    return {name: _nifti_text(data.astype(np.uint8), display.affine) for name, data in volumes.items()}
+        outline = _outlines(display.truth)
+        overlay[outline] = overlay[outline] % PLACE_FROM + LABEL_FROM
+    return {name: _nifti_text(data, display.affine) for name, data in (("scan", grey), ("overlay", overlay))}
 
 
 def _outlines(labels: np.ndarray) -> np.ndarray:
-    """1 in the voxels of each region that have a neighbour across a face outside it; uint8."""
+    """The voxels of each region that have a neighbour across a face outside it."""
     numbers = np.pad(labels.astype(np.uint16), 1)
     same = np.ones(labels.shape, bool)
     inner = numbers[1:-1, 1:-1, 1:-1]
     for axis in range(3):
         for side in (slice(None, -2), slice(2, None)):
             same &= numbers[tuple(side if i == axis else slice(1, -1) for i in range(3))] == inner
-    return ((inner > 0) & ~same).astype(np.uint8)
+    return (inner > 0) & ~same
 
 
 def _nifti_text(data: np.ndarray, affine: np.ndarray) -> str:

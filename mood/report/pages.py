@@ -17,9 +17,9 @@ from mood.calibration import DECADES
 from mood.report import charts, sentences
 from mood.report.checks import scanner_check
 from mood.report.cohort import columns, site_banner
-from mood.report.display import STEPS_A_DECADE
+from mood.report.display import LABEL_FROM, PLACE_FROM, STEPS_A_DECADE
 from mood.report.facts import Reference, RunFacts, ScanSummary
-from mood.report.pictures import BANDS
+from mood.report.pictures import BANDS, OUTLINE, TRUTH
 from mood.report.rarity import STEPS, one_in
 from mood.report.study import MOST_PLACES
 
@@ -54,7 +54,8 @@ class Pages:
             lstrip_blocks=True,
         )
         self.templates.filters["inside_script"] = inside_script
-        self.templates.globals |= {"one_in": one_in, "bands": [_band(start, colour) for start, colour in BANDS]}
+        legend = [_band(start, colour) for start, colour in BANDS]
+        self.templates.globals |= {"one_in": one_in, "whole": sentences.whole, "bands": legend}
         self.viewer = base64.b64encode(viewer_file()).decode("ascii")
 
     def scan(self, group: Group, summary: ScanSummary, payload: Mapping[str, Any]) -> str:
@@ -84,8 +85,11 @@ class Pages:
             "counts": list(summary.counts),
             "operating": facts.threshold_decades,
             "scale": STEPS_A_DECADE,
+            "place": PLACE_FROM,
+            "label": LABEL_FROM,
             "top": DECADES,
             "bands": [[start, *colour] for start, colour in BANDS],
+            "outlines": [OUTLINE, TRUTH],
             "peaks": [round(decades, 3) for decades in summary.peak_decades[:MOST_PLACES]],
         }
         return self.templates.get_template("scan.html").render(

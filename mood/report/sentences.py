@@ -41,12 +41,16 @@ def _how_unusual(summary: ScanSummary, reference: Reference) -> str:
 
 def place_sentence(name: str, place: Place, decades: float) -> str:
     """One place in a sentence to copy into a note."""
-    x, y, z = place.centre_mm
     edge = " It touches the edge of the body." if place.touches_edge else ""
     return (
         f"{name}, place {place.number}: {place.volume_ml:.1f} ml, {place.position}, centre at "
-        f"({x:.0f}, {y:.0f}, {z:.0f}) mm, at its peak as rare as {one_in(decades)} healthy voxels.{edge}"
+        f"({whole(place.centre_mm)}) mm, at its peak as rare as {one_in(decades)} healthy voxels.{edge}"
     )
+
+
+def whole(numbers: Sequence[float]) -> str:
+    """Whole numbers with commas; never '-0'."""
+    return ", ".join(f"{round(number):d}" for number in numbers)
 
 
 def slider_labels(steps: Sequence[float], reference: Reference) -> list[str]:

@@ -18,8 +18,10 @@ import numpy as np
 from PIL import Image
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "chrome")
-FLAGS = ("--headless=new", "--no-sandbox", "--remote-debugging-pipe", "--enable-unsafe-swiftshader", "--no-first-run")
-LOUD = ("Runtime.exceptionThrown", "Log.entryAdded", "Runtime.consoleAPICalled")
+FLAGS = (
+    "--headless=new", "--no-sandbox", "--remote-debugging-pipe", "--enable-unsafe-swiftshader", "--no-first-run",
+    "--hide-scrollbars",
+)  # fmt: skip
 KEYS = {" ": "Space", "Enter": "Enter", "Tab": "Tab"}
 
 

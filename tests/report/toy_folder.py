@@ -1,10 +1,13 @@
 """What the small folder of the report's tests is made of."""
 
 import csv
+import json
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
+
+from mood.calibration import Calibration
 
 SHAPE = (40, 48, 36)
 SPACING = (3.0, 3.0, 3.5)
@@ -33,6 +36,27 @@ def a_map(*centres: tuple[tuple[int, int, int], float]) -> np.ndarray:
 
 
 TWO = (((12, 30, 20), 0.7), ((29, 16, 14), 0.38))
+
+
+def make_folders(folder: Path, rng: np.random.Generator) -> Path:
+    """`in`, `out` and `labels` with the scans `sub-01` (two places, a label), `sub-02` (none) and a hostile name."""
+    for name in ("in", "out", "labels", "weights"):
+        (folder / name).mkdir()
+    scans = {"sub-01": a_map(*TWO), "sub-02": a_map(), HOSTILE: a_map(TWO[0])}
+    for name, score_map in scans.items():
+        save(folder / "in" / f"{name}.nii.gz", a_scan(rng))
+        save(folder / "out" / f"{name}.nii.gz", score_map)
+        (folder / "out" / f"{name}.nii.gz.txt").write_text(f"{score_map.max():.6f}\n")
+    save(folder / "labels" / "sub-01.nii.gz", (a_map(TWO[0]) > 0.4).astype(np.uint8))
+    settings = {"grid_shape": [40, 48, 36], "spacing_mm": [3.0, 3.0, 3.0], "slice_axis": 2, "smoothing_mm": 7.5}
+    calibration = Calibration(0.0, 1.0, RARE_VALUES).to_dict()
+    training = {"note": "Toy <data>.", "training_scans": 3, "held_out_scans": ["h1", "h2"]}
+    config = {"method": "mix", "region": "brain", "settings": settings, "training": training, "sha256": "abc123"}
+    (folder / "weights" / "config.json").write_text(json.dumps(config | {"calibration": calibration}))
+    about = {"method": "mix", "region": "brain", "weights": "abc123"}
+    (folder / "out" / "run.json").write_text(json.dumps({"about": about, "versions": {"mood": "0.1"}}))
+    write_rows(folder, [{"scan": name, "status": "done", "message": ""} for name in scans])
+    return folder
 
 
 def write_rows(folder: Path, rows: list[dict[str, str]]) -> None:

@@ -4,7 +4,7 @@
   const element = (id) => document.getElementById(id);
   const canvas = element("planes"), slider = element("threshold"), where = element("where");
   const rows = [...document.querySelectorAll("tbody tr")];
-  const OPACITY = 150; // of 255
+  const OPACITY = 0.65; // so that the scan shows through
   let viewer = null, current = -1, hidden = false, mirrored = false;
 
   const bytes = (text) => Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
@@ -14,22 +14,15 @@
     return new Response(stream).text();
   }
 
-  function rarityColours(threshold) { // one colour a decade of rarity, whatever the threshold; nothing below it
+  function colours(threshold) { // of the overlay's 256 values: one colour a decade, nothing below the threshold
     const map = { R: [], G: [], B: [], A: [], I: [] };
-    const add = (decades, [red, green, blue], alpha) => {
-      map.R.push(red); map.G.push(green); map.B.push(blue); map.A.push(alpha);
-      map.I.push(Math.max(0, Math.min(255, Math.round(255 * decades / data.top))));
-    };
-    const bands = data.bands.filter(([start], i) => (data.bands[i + 1] ?? [Infinity])[0] > threshold);
-    const first = bands[0].slice(1);
-    add(0, first, 0);
-    add(Math.min(threshold, data.top) - 0.04, first, 0);
-    bands.forEach(([start, ...colour], i) => {
-      const from = Math.min(Math.max(start, threshold), data.top - 0.02);
-      add(from, colour, OPACITY);
-      add(Math.min((bands[i + 1] ?? [data.top])[0] - 0.02, data.top), colour, OPACITY);
-    });
-    map.I[map.I.length - 1] = 255;
+    for (let value = 0; value < 256; value += 1) {
+      const decades = value / data.scale;
+      const band = data.bands.findLast(([start]) => decades >= start - 0.01) || data.bands[0];
+      let [red, green, blue] = band.slice(1), opacity = decades >= threshold - 0.01 ? 255 : 0;
+      if (value >= data.place) [[red, green, blue], opacity] = [data.outlines[value >= data.label ? 1 : 0], 255];
+      map.R.push(red); map.G.push(green); map.B.push(blue); map.A.push(opacity); map.I.push(value);
+    }
     return map;
   }
 
@@ -48,18 +41,13 @@
     element("mosaic").hidden = true;
     element("stage").hidden = false;
     viewer = new niivue.Niivue({
-      backColor: [0, 0, 0, 1], crosshairColor: [0.45, 0.75, 1, 0.8], crosshairWidth: 1, crosshairGap: 8, fontColor: [1, 1, 1, 1], loadingText: "",
+      backColor: [0, 0, 0, 1], crosshairColor: [0.45, 0.75, 1, 0.8], crosshairWidth: 0.9, crosshairWidthUnit: "mm", crosshairGap: 8, fontColor: [1, 1, 1, 1], loadingText: "",
       logLevel: "silent", dragAndDropEnabled: false, show3Dcrosshair: false, multiplanarShowRender: 0, isCornerOrientationText: false,
     });
     await viewer.attachToCanvas(canvas);
-    data.steps.forEach((decades, i) => viewer.addColormap(`rarity${i}`, rarityColours(decades)));
-    const flat = (red, green, blue) => ({ R: [red, red], G: [green, green], B: [blue, blue], A: [0, 255], I: [0, 255] });
-    viewer.addColormap("place", flat(255, 255, 255));
-    viewer.addColormap("label", flat(64, 224, 255));
+    data.steps.forEach((decades, i) => viewer.addColormap(`rarity${i}`, colours(decades)));
     viewer.addVolume(await volume("scan", { colormap: "gray", cal_min: 0, cal_max: 127 }));
-    viewer.addVolume(await volume("map", { colormap: `rarity${slider.value}`, cal_min: 0, cal_max: data.top * data.scale }));
-    viewer.addVolume(await volume("outline", { colormap: "place", cal_min: 0.4, cal_max: 1 }));
-    if (data.volumes.truth) viewer.addVolume(await volume("truth", { colormap: "label", cal_min: 0.4, cal_max: 1 }));
+    viewer.addVolume(await volume("overlay", { colormap: `rarity${slider.value}`, cal_min: 0, cal_max: 255, opacity: OPACITY }));
     viewer.setSliceType(viewer.sliceTypeMultiplanar);
     viewer.onLocationChange = tell;
     layout();
@@ -82,16 +70,20 @@
     element("threshold-words").textContent = words;
     slider.setAttribute("aria-valuetext", words);
     rows.forEach((row, i) => row.classList.toggle("below", data.peaks[i] < decades));
-    if (!viewer) return;
-    viewer.volumes[1].colormap = `rarity${step}`;
-    viewer.volumes.slice(1).forEach((each) => { each.opacity = hidden ? 0 : 1; });
-    viewer.updateGLVolume();
+  }
+
+  function paint() {
+    const overlay = viewer.volumes[1];
+    overlay.colormap = `rarity${slider.value}`;
+    overlay.opacity = hidden ? 0 : OPACITY;
+    viewer.refreshLayers(overlay, 1);
+    viewer.drawScene();
   }
 
   function tell(location) {
     const [x, y, z] = location.mm;
-    const value = location.values.find((each) => each.name.startsWith("map"))?.value || 0;
-    const decades = value / data.scale;
+    const value = location.values.find((each) => each.name.startsWith("overlay"))?.value || 0;
+    const decades = value % data.place / data.scale;
     const rare = decades < 1.5 ? "nothing unusual" : decades >= data.top - 0.03 ? "rarer than 1 in 100,000"
       : `1 in ${Number((10 ** decades).toPrecision(1)).toLocaleString("en")}`;
     const place = current >= 0 ? `Place ${current + 1} of ${data.points.length} · ` : "";
@@ -117,12 +109,12 @@
     moveTo(data.points[current]);
   }
 
-  function toggleMap() { hidden = !hidden; element("hide").setAttribute("aria-pressed", hidden); threshold(); }
+  function toggleMap() { hidden = !hidden; element("hide").setAttribute("aria-pressed", hidden); paint(); }
 
   function toggleMirror() {
     mirrored = !mirrored;
     element("mirror").setAttribute("aria-pressed", mirrored);
-    viewer.setRadiologicalConvention(mirrored);
+    viewer.opts.isRadiologicalConvention = mirrored;
     viewer.drawScene();
   }
 
@@ -135,7 +127,7 @@
     event.stopImmediatePropagation(); // the viewer has meanings of its own for some of them
     keys[event.key]();
   }, true);
-  slider.addEventListener("input", threshold);
+  slider.addEventListener("input", () => { threshold(); if (viewer) paint(); });
   element("next").addEventListener("click", keys.j);
   element("previous").addEventListener("click", keys.k);
   element("hide").addEventListener("click", toggleMap);
