@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from mood import errors
-from mood.cli.options import InputOption, OutputOption, WeightsOption, console
+from mood.cli.options import InputOption, OutputOption, WeightsOption, console, region_choice
 
 PredictionsOption = Annotated[Path, typer.Option("-p", "--predictions", help="Folder that mood predict wrote.")]
 OneInOption = Annotated[
@@ -23,9 +23,7 @@ def report(
     predictions: PredictionsOption,
     target: OutputOption,
     labels: Annotated[Path | None, typer.Option("-l", "--labels", help="Folder of labels to compare with.")] = None,
-    region: Annotated[
-        str | None, typer.Option("-r", "--region", help="brain or abdom, where the predictions do not say.")
-    ] = None,
+    region: Annotated[str | None, region_choice(help="Where the predictions do not say it.")] = None,
     weights: WeightsOption = None,
     healthy: Annotated[
         list[str] | None, typer.Option(help="Scans known to be healthy, such as 'sub-0*'; repeatable.")

@@ -67,7 +67,7 @@ def _likeness(row: Mapping[str, str]) -> Check:
 
 def _resolution(spacing_mm: np.ndarray, facts: RunFacts) -> Check:
     text = " × ".join(f"{mm:.2g}" for mm in spacing_mm) + " mm"
-    grid_mm = facts.weights.get("settings", {}).get("spacing_mm")
+    grid_mm = facts.setting("spacing_mm")
     if not grid_mm:
         return Check("resolution", AMBER, text, "The detector's own resolution is not known: its weights are not here.")
     coarsest = max(grid_mm) * MUCH_COARSER
@@ -81,14 +81,14 @@ def _rarity(facts: RunFacts) -> Check:
     if not facts.scale.measured:
         reason = "The weights were not calibrated: how rare a voxel is, is told from the maps of this folder."
         return Check("rarity", AMBER, "rarity: of this folder", reason)
-    scans = facts.weights.get("training", {}).get("held_out_scans", ())
+    scans = facts.weights.training.held_out_scans if facts.weights else ()
     number = f" (n = {len(scans)})" if scans else ""
     reason = "Scans of another scanner can have many more voxels this rare."
     return Check("rarity", AMBER, f"rarity: of the training sources{number}", reason)
 
 
 def _too_small(facts: RunFacts) -> list[Check]:
-    smoothing_mm = facts.weights.get("settings", {}).get("smoothing_mm")
+    smoothing_mm = facts.setting("smoothing_mm")
     if not smoothing_mm:
         return []
     return [Check("size", NOTE, f"what is smaller than about {smoothing_mm:.2g} mm is not seen")]

@@ -12,8 +12,9 @@ from typing import Any
 from mood.errors import NoInputError, ScanError, UsageError
 from mood.evaluation.label_files import read_sample_score
 from mood.report.facts import ScanFiles
-from mood.run_record import RUN_RECORD, SCORE_TABLE
+from mood.run_record import RUN_RECORD, SCORE_TABLE, printable
 from mood.volume import find_scans, scan_name
+from mood.weights.config import WeightsConfig
 from mood.weights.store import packaged_weights, read_folder
 
 log = logging.getLogger(__name__)
@@ -36,20 +37,20 @@ def find_files(scans: Path, predictions: Path, labels: Path | None = None) -> li
     if not any(one.map_path or one.score is not None for one in files):
         fix = "Name the folder that mood predict wrote for these scans"
         raise NoInputError("the folder holds no prediction of these scans", where=predictions, fix=fix)
-    if lonely := sorted(set(found_labels) - {one.name for one in files}):
-        log.warning("%d labels without a scan are left out: %s", len(lonely), ", ".join(lonely[:5]))
+    if lonely := sorted(set(found_labels) - {scan_name(one.scan_path) for one in files}):
+        log.warning("%d labels without a scan are left out: %s", len(lonely), ", ".join(map(printable, lonely[:5])))
     return files
 
 
 def _files(scan: Path, predictions: Path, labels: Mapping[str, Path], rows: Mapping[str, dict[str, str]]) -> ScanFiles:
-    name = scan_name(scan)
+    stem, name = scan_name(scan), printable(scan_name(scan))
     row = rows.get(name, {})
-    maps = [path for path in (predictions / f"{name}.nii.gz", predictions / f"{name}.nii") if path.is_file()]
-    return ScanFiles(name, scan, maps[0] if maps else None, labels.get(name), _score(predictions, name, row), row)
+    maps = [path for path in (predictions / f"{stem}.nii.gz", predictions / f"{stem}.nii") if path.is_file()]
+    return ScanFiles(name, scan, maps[0] if maps else None, labels.get(stem), _score(predictions, stem, row), row)
 
 
-def _score(predictions: Path, name: str, row: Mapping[str, str]) -> float | None:
-    path = predictions / f"{name}.nii.gz.txt"
+def _score(predictions: Path, stem: str, row: Mapping[str, str]) -> float | None:
+    path = predictions / f"{stem}.nii.gz.txt"
     try:
         return read_sample_score(path) if path.is_file() else float(row["sample_score"])
     except (ScanError, KeyError, ValueError):
@@ -82,8 +83,8 @@ def read_record(predictions: Path) -> dict[str, Any]:
     return record if isinstance(record, dict) and isinstance(record.get("about", {}), dict) else {}
 
 
-def find_config(record: Mapping[str, Any], weights: Path | None) -> dict[str, Any]:
-    """`config.json` of the weights that made the predictions; empty where they are not at hand.
+def find_config(record: Mapping[str, Any], weights: Path | None) -> WeightsConfig | None:
+    """`config.json` of the weights that made the predictions; None where they are not at hand.
 
     Raises
     ------
@@ -93,11 +94,11 @@ def find_config(record: Mapping[str, Any], weights: Path | None) -> dict[str, An
     wanted = record.get("about", {}).get("weights")
     if weights is not None:
         config = read_folder(weights).config
-        if wanted and config["sha256"] != wanted:
+        if wanted and config.sha256 != wanted:
             fix = "Name the weights that the predictions were made with"
             raise UsageError("the predictions were made with other weights", where=weights, fix=fix)
         return config
-    return next((found.config for found in packaged_weights() if found.config["sha256"] == wanted), {})
+    return next((found.config for found in packaged_weights() if wanted and found.sha256 == wanted), None)
 
 
 def read_participants(table: Path | None, scans: Path, names: list[str]) -> dict[str, dict[str, str]]:

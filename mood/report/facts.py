@@ -10,6 +10,7 @@ from typing import Any
 from mood.places import Place
 from mood.regions import Region
 from mood.report.rarity import RarityScale
+from mood.weights.config import WeightsConfig
 
 
 @dataclass(frozen=True)
@@ -52,8 +53,8 @@ class RunFacts:
         What belongs to a place: 3 for one healthy voxel in 1,000.
     record : mapping
         `run.json`, empty where there is none.
-    weights : mapping
-        `config.json` of the weights, empty where they are not at hand.
+    weights : WeightsConfig or None
+        Of the weights, where they are at hand.
     command : str
         That made the report.
     """
@@ -62,12 +63,17 @@ class RunFacts:
     scale: RarityScale
     threshold_decades: float
     record: Mapping[str, Any] = field(default_factory=dict)
-    weights: Mapping[str, Any] = field(default_factory=dict)
+    weights: WeightsConfig | None = None
     command: str = ""
 
     @property
     def method(self) -> str:
-        return str(self.record.get("about", {}).get("method", "") or self.weights.get("method", "unknown"))
+        known = self.record.get("about", {}).get("method", "")
+        return str(known) or (self.weights.method if self.weights else "unknown")
+
+    def setting(self, name: str) -> Any:
+        """A setting of the method, None where it is not known."""
+        return self.weights.settings.get(name) if self.weights else None
 
     @property
     def threshold(self) -> float:

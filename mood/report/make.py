@@ -5,15 +5,13 @@ from __future__ import annotations
 import fnmatch
 import json
 import logging
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
-from mood.calibration import Calibration
-from mood.errors import OutputError, ScanError, UsageError
+from mood.atomic import check_writable, private_folder, remove_stale, replacing, write_text
+from mood.errors import ScanError, UsageError
 from mood.places import places_csv
 from mood.regions import get_region
 from mood.report.collect import find_config, find_files, read_participants, read_record
@@ -78,14 +76,13 @@ def make_report(
     _make_folders(target, {scans, predictions} | ({labels} if labels else set()))
     names = [one.name for one in files]
     known_healthy = _healthy(names, healthy)
-    with tempfile.TemporaryDirectory(dir=target, prefix=".partial") as folder:
-        kept = Path(folder)
+    with private_folder(target) as kept:
         summaries = list(_look(files, facts, target, kept, on_scan))
         reference = Reference.of(summaries, known_healthy)
         group = Group(facts, summaries, reference, read_participants(participants, scans, names))
         _write_pages(group, target, kept)
     table = places_csv((one.name, place) for one in summaries for place in one.places)
-    _write(target / TABLE, table)
+    write_text(target / TABLE, table)
     return summaries
 
 
@@ -105,16 +102,9 @@ def save_previews(scans: Path, predictions: Path, region: str | None = None, wei
             log.warning("%s: no preview. %s", one.name, picture.problem)
             continue
         written.append(predictions / f"{one.name}.png")
-        _save_png(picture, written[-1])
+        with replacing(written[-1]) as temporary:
+            picture.save(temporary)
     return written
-
-
-def _save_png(picture: Image.Image, path: Path) -> None:
-    try:
-        picture.save(path)
-    except OSError as error:
-        what = f"the preview cannot be written ({error.strerror or error})"
-        raise OutputError(what, where=path, fix="Check free space and permissions") from error
 
 
 def run_facts(
@@ -128,12 +118,12 @@ def run_facts(
     """What is known of the run that made the predictions; `UsageError` when it does not say its region."""
     record = read_record(predictions)
     config = find_config(record, weights)
-    name = region or record.get("about", {}).get("region") or config.get("region")
+    name = region or record.get("about", {}).get("region") or (config.region if config else None)
     if name is None:
         fix = "Say it with --region brain or --region abdom"
         raise UsageError("the predictions do not say which region they are of", where=predictions, fix=fix)
-    if "calibration" in config:
-        scale = RarityScale(Calibration.from_dict(config["calibration"]), measured=True)
+    if config is not None and config.calibration is not None:
+        scale = RarityScale(config.calibration, measured=True)
     else:
         scale = RarityScale.of_maps(_thinned(files))
     return RunFacts(get_region(name), scale, to_decades(one_in), record, config, command)
@@ -161,12 +151,9 @@ def _healthy(names: list[str], patterns: Sequence[str]) -> list[str]:
 def _make_folders(target: Path, inputs: set[Path]) -> None:
     if target.resolve() in {folder.resolve() for folder in inputs}:
         raise UsageError("the report's folder is one of the input folders", where=target, fix="Name another folder")
-    try:
-        for folder in (target / SCANS, target / FILES):
-            folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        what = f"the report's folder cannot be written ({error.strerror or error})"
-        raise OutputError(what, where=target, fix="Check its permissions, or name another one") from error
+    for folder in (target, target / SCANS, target / FILES):
+        check_writable(folder)
+        remove_stale(folder)
 
 
 def _look(
@@ -192,13 +179,5 @@ def _write_pages(group: Group, target: Path, kept: Path) -> None:
     for number, summary in enumerate(group.summaries):
         if summary.page:
             payload = json.loads((kept / f"{number}.json").read_text(encoding="ascii"))
-            _write(target / SCANS / summary.page, pages.scan(group, summary, payload))
-    _write(target / "index.html", pages.group(group))
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.write_text(text, encoding="utf-8", errors="backslashreplace")
-    except OSError as error:
-        what = f"the report cannot be written ({error.strerror or error})"
-        raise OutputError(what, where=path, fix="Check free space and permissions") from error
+            write_text(target / SCANS / summary.page, pages.scan(group, summary, payload))
+    write_text(target / "index.html", pages.group(group))

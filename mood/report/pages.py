@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
@@ -104,8 +105,8 @@ class Pages:
             steps=len(STEPS),
             data=data,
             viewer=self.viewer,
-            before=quote(paged[at - 1].page) if at else "",
-            after=quote(paged[at + 1].page) if at + 1 < len(paged) else "",
+            before=_address(paged[at - 1].page) if at else "",
+            after=_address(paged[at + 1].page) if at + 1 < len(paged) else "",
             profile=charts.profile_chart(summary.profile, facts.threshold_decades),
             dots=charts.dots_chart(summary, group.summaries, reference),
             curve=charts.agreement_chart(summary.agreement),
@@ -115,7 +116,7 @@ class Pages:
 
     def group(self, group: Group) -> str:
         """The overview."""
-        cards = [(one, quote(f"scans/{one.page}") if one.page else "") for one in group.summaries]
+        cards = [(one, _address(f"scans/{one.page}") if one.page else "") for one in group.summaries]
         told = {one.name: dict(group.participants.get(one.name, {})) for one in group.summaries}
         return self.templates.get_template("group.html").render(
             facts=group.facts,
@@ -134,20 +135,23 @@ def _band(start: float, colour: tuple[int, int, int]) -> tuple[str, str]:
     return f"1 in {round(10**start):,}", "#{:02x}{:02x}{:02x}".format(*colour)
 
 
+def _address(path: str) -> str:
+    """A relative address; `./` keeps a colon in a name from being taken for a scheme."""
+    return f"./{quote(os.fsencode(path))}"
+
+
 def _nearest_step(decades: float) -> int:
     return min(range(len(STEPS)), key=lambda i: abs(STEPS[i] - decades))
 
 
 def _footer(facts: RunFacts) -> dict[str, Any]:
     versions = facts.record.get("versions", {})
-    training = facts.weights.get("training", {})
-    bench = facts.weights.get("bench", {})
     return {
         "versions": ", ".join(f"{name} {number}" for name, number in versions.items()),
-        "device": facts.record.get("device", ""),
+        "device": ", ".join(str(facts.record[key]) for key in ("engine", "device") if key in facts.record),
         "checksum": facts.record.get("about", {}).get("weights", ""),
-        "trained_on": training.get("note", ""),
-        "reached": bench,
+        "trained_on": facts.weights.training.note if facts.weights else "",
+        "bench": facts.weights.bench if facts.weights else None,
         "methods": sentences.methods_text(facts),
         "bibtex": sentences.bibtex(facts.method),
     }

@@ -85,11 +85,10 @@ def group_headline(summaries: Sequence[ScanSummary]) -> str:
 
 def methods_text(facts: RunFacts) -> str:
     """A paragraph for the methods section of a paper."""
-    record, weights = facts.record, facts.weights
-    version = record.get("versions", {}).get("mood", "unknown")
-    training = weights.get("training", {})
-    trained = f", trained on {training['training_scans']} healthy scans" if "training_scans" in training else ""
-    checksum = str(record.get("about", {}).get("weights", ""))[:12]
+    version = facts.record.get("versions", {}).get("mood", "unknown")
+    scans = facts.weights.training.training_scans if facts.weights else 0
+    trained = f", trained on {scans} healthy scans" if scans else ""
+    checksum = str(facts.record.get("about", {}).get("weights", ""))[:12]
     named = f" (weights with SHA-256 {checksum}…)" if checksum else ""
     measured = "held-out healthy scans" if facts.scale.measured else "the maps of the same folder"
     return (

@@ -9,7 +9,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
-from mood.errors import OutputError
+from mood.atomic import replacing, write_text
 from mood.places import Place
 
 GOLDEN_ANGLE = 0.618  # of the colour circle, between one place and the next: neighbours in number differ in colour
@@ -36,15 +36,10 @@ def save_viewer_files(
         When the folder cannot be written.
     """
     texts = {"itksnap.txt": itksnap_labels, "fsleyes.lut": fsleyes_colours, "slicer.ctbl": slicer_colours}
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        _save_labels(folder / f"{name}_regions.nii.gz", labels, max(len(places), 1), header, affine)
-        _save_labels(folder / f"{name}_mask.nii.gz", (labels > 0).astype(np.uint8), 1, header, affine)
-        for suffix, write in texts.items():
-            (folder / f"{name}_{suffix}").write_text(write(places), encoding="utf-8")
-    except OSError as error:
-        what = f"the regions cannot be written ({error.strerror or error})"
-        raise OutputError(what, where=folder, fix="Check free space and permissions") from error
+    _save_labels(folder / f"{name}_regions.nii.gz", labels, max(len(places), 1), header, affine)
+    _save_labels(folder / f"{name}_mask.nii.gz", (labels > 0).astype(np.uint8), 1, header, affine)
+    for suffix, write in texts.items():
+        write_text(folder / f"{name}_{suffix}", write(places))
 
 
 def _save_labels(path: Path, labels: np.ndarray, top: int, scan: nib.Nifti1Header, affine: np.ndarray) -> None:
@@ -55,7 +50,8 @@ def _save_labels(path: Path, labels: np.ndarray, top: int, scan: nib.Nifti1Heade
     kind = nib.Nifti2Image if isinstance(header, nib.Nifti2Header) else nib.Nifti1Image
     image = kind(labels.reshape(header.get_data_shape(), order="F"), affine, header)
     image.header.set_slope_inter(1.0, 0.0)
-    image.to_filename(path)
+    with replacing(path) as temporary:
+        image.to_filename(temporary)
 
 
 def colour(number: int) -> tuple[int, int, int]:

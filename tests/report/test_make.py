@@ -165,7 +165,7 @@ def test_folders_that_cannot_be_meant_are_refused(folders):
 
 def test_other_weights_than_those_that_predicted_are_refused(folders):
     config = json.loads((folders / "weights" / "config.json").read_text())
-    (folders / "weights" / "config.json").write_text(json.dumps(config | {"sha256": "other"}))
+    (folders / "weights" / "config.json").write_text(json.dumps(config | {"sha256": "0" * 64}))
     with pytest.raises(UsageError, match="made with other weights"):
         build(folders)
 

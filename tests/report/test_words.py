@@ -14,6 +14,7 @@ from mood.report.cohort import site_banner
 from mood.report.facts import Agreement, Reference, ScanFiles, ScanSummary
 from mood.report.rarity import STEPS, RarityScale, one_in
 from mood.report.viewer_files import fsleyes_colours, itksnap_labels, slicer_colours
+from mood.weights.config import WeightsConfig
 
 PLACE = Place(1, 3.14, 0.7, 0.4, (10.0, 20.0, 5.0), (-12.0, -0.3, 8.0), (10, 21, 5), "left", "left, upper, front", True)
 
@@ -121,7 +122,7 @@ def test_checks_say_what_is_known_and_what_is_not(facts, row, name, state):
 
 
 def test_coarse_voxels_and_empty_maps_are_amber(facts):
-    run = replace(facts, weights={"settings": {"spacing_mm": [2.0, 2.0, 2.0], "smoothing_mm": 7.5}})
+    run = replace(facts, weights=WeightsConfig("mix", "brain", {"spacing_mm": [2.0, 2.0, 2.0], "smoothing_mm": 7.5}))
     files = ScanFiles("sub-01", Path("x"), Path("y"), None, 0.5)
     fine, coarse = (
         {check.name: check for check in checks.scan_checks(files, run, np.array([1.0, 1.0, mm]), mm > 3)}

@@ -8,9 +8,11 @@ import nibabel as nib
 import numpy as np
 
 from mood.calibration import Calibration
+from mood.typed import encode
 
 SHAPE = (40, 48, 36)
 SPACING = (3.0, 3.0, 3.5)
+SHA256 = "ab" * 32
 RARE_VALUES = (0.1, 0.2, 0.3, 0.4, 0.5)
 HOSTILE = "a\"b'<script>alert(1)<&script> {{ 7*7 }}"  # a file name cannot hold a slash
 AFFINE = np.diag([*SPACING, 1.0])
@@ -49,11 +51,11 @@ def make_folders(folder: Path, rng: np.random.Generator) -> Path:
         (folder / "out" / f"{name}.nii.gz.txt").write_text(f"{score_map.max():.6f}\n")
     save(folder / "labels" / "sub-01.nii.gz", (a_map(TWO[0]) > 0.4).astype(np.uint8))
     settings = {"grid_shape": [40, 48, 36], "spacing_mm": [3.0, 3.0, 3.0], "slice_axis": 2, "smoothing_mm": 7.5}
-    calibration = Calibration(0.0, 1.0, RARE_VALUES).to_dict()
+    calibration = encode(Calibration(0.0, 1.0, RARE_VALUES))
     training = {"note": "Toy <data>.", "training_scans": 3, "held_out_scans": ["h1", "h2"]}
-    config = {"method": "mix", "region": "brain", "settings": settings, "training": training, "sha256": "abc123"}
+    config = {"method": "mix", "region": "brain", "settings": settings, "training": training, "sha256": SHA256}
     (folder / "weights" / "config.json").write_text(json.dumps(config | {"calibration": calibration}))
-    about = {"method": "mix", "region": "brain", "weights": "abc123"}
+    about = {"method": "mix", "region": "brain", "weights": SHA256}
     (folder / "out" / "run.json").write_text(json.dumps({"about": about, "versions": {"mood": "0.1"}}))
     write_rows(folder, [{"scan": name, "status": "done", "message": ""} for name in scans])
     return folder
