@@ -11,6 +11,7 @@ import typer
 
 from mood import errors
 from mood.cli.options import InputOption, OutputOption, WeightsOption, console, region_choice
+from mood.cli.output import QuietOption, VerboseOption
 
 PredictionsOption = Annotated[Path, typer.Option("-p", "--predictions", help="Folder that mood predict wrote.")]
 OneInOption = Annotated[
@@ -32,6 +33,8 @@ def report(
         Path | None, typer.Option(help="participants.tsv; one beside the scans is found by itself.")
     ] = None,
     one_in: OneInOption = 1000,
+    verbose: VerboseOption = False,
+    quiet: QuietOption = False,
 ) -> None:
     """Pages to look at, offline: where each scan is unusual, how unusual, and how far to trust that."""
     problems = write_report(source, predictions, target, labels, region, weights, healthy, participants, one_in)

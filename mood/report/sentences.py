@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from mood.installation import DISTRIBUTION
 from mood.places import Place
 from mood.report.facts import Reference, RunFacts, ScanSummary
 from mood.report.rarity import one_in
@@ -85,15 +86,16 @@ def group_headline(summaries: Sequence[ScanSummary]) -> str:
 
 def methods_text(facts: RunFacts) -> str:
     """A paragraph for the methods section of a paper."""
-    version = facts.record.get("versions", {}).get("mood", "unknown")
+    version = facts.record.get("versions", {}).get(DISTRIBUTION, "unknown")
     scans = facts.weights.training.training_scans if facts.weights else 0
     trained = f", trained on {scans} healthy scans" if scans else ""
     checksum = str(facts.record.get("about", {}).get("weights", ""))[:12]
     named = f" (weights with SHA-256 {checksum}…)" if checksum else ""
     measured = "held-out healthy scans" if facts.scale.measured else "the maps of the same folder"
+    made = f"{DISTRIBUTION} {version}, method {facts.method}{named}{trained}"
     return (
-        f"Scans were scored for out-of-distribution tissue with mood {version}, method {facts.method}{named}{trained}. "
-        f"Places that stand out are connected components of at least 0.1 ml whose voxels are rarer than "
+        f"Scans were scored for out-of-distribution tissue with {made}. "
+        "Places that stand out are connected components of at least 0.1 ml whose voxels are rarer than "
         f"{one_in(facts.threshold_decades)}, as measured on {measured}. Places were not confirmed by a reader."
     )
 

@@ -75,3 +75,20 @@ def test_predict_writes_report_and_previews(call, folders):
     assert (target / "sub-01.png").is_file()
     assert (target / "report" / "scans" / "sub-01.html").is_file()
     assert json.loads((target / "run.json").read_text())["about"]["method"] == "atlas"
+
+
+def test_programs_get_one_json_object_and_the_quiet_get_nothing(monkeypatch, capsys, call, folders):
+    weights = folders / "atlas"
+    assert call("train", "-i", folders / "in", "-o", weights, "-r", "brain", "-m", "atlas", "--side", 24, "-q") == (
+        0,
+        "",
+    )
+    arguments = ["-i", folders / "in", "-o", folders / "made", "-r", "brain", "-m", "atlas", "--weights", weights]
+    monkeypatch.setattr(sys, "argv", ["mood", "predict", *map(str, arguments), "--json"])
+    with pytest.raises(SystemExit):
+        cli.main()
+    told = json.loads(capsys.readouterr().out)
+    assert [row["status"] for row in told["scans"]] == ["done"] * 3
+    assert told["method"] == "atlas"
+    assert call("predict", *arguments, "-q") == (0, "")
+    assert "0 of 3 scans scored with atlas, 3 were done before" in call("predict", *arguments)[1]

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from mood.calibration import Calibration
+from mood.installation import DISTRIBUTION
 from mood.places import Place
 from mood.report import charts, checks, sentences
 from mood.report.cohort import site_banner
@@ -95,9 +96,9 @@ def test_a_place_in_a_sentence():
 
 
 def test_what_to_cite_and_how_it_was_done(facts):
-    run = replace(facts, record={"about": {"method": "ascnet", "weights": "a" * 64}, "versions": {"mood": "9.9"}})
+    run = replace(facts, record={"about": {"method": "ascnet", "weights": "a" * 64}, "versions": {DISTRIBUTION: "9.9"}})
     text = sentences.methods_text(run)
-    assert "mood 9.9, method ascnet (weights with SHA-256 aaaaaaaaaaaa…)" in text
+    assert "mood-ood 9.9, method ascnet (weights with SHA-256 aaaaaaaaaaaa…)" in text
     assert "ASC-Net" in sentences.bibtex("ascnet")
     assert sentences.bibtex("ensemble").count("@") == 2
 
