@@ -14,6 +14,7 @@ import typer
 
 from mood import __version__, engines, errors
 from mood.atomic import HDF5_FAULT, check_writable
+from mood.cli import about as cli_about
 from mood.cli import ascnet as cli_ascnet
 from mood.cli import output, scans
 from mood.cli import report as cli_report
@@ -190,19 +191,9 @@ app.command()(cli_ascnet.pack)
 app.command()(cli_ascnet.inspect)
 
 
-@app.command()
-def info() -> None:
-    """The methods and the trained weights that come with this installation."""
-    from mood.methods import REGISTRY
-    from mood.weights.card import summary
-    from mood.weights.store import default_method, packaged_weights
-
-    console.print(f"Methods: {', '.join(REGISTRY)}", highlight=False)
-    for found in packaged_weights():
-        default = ", the default" if found.method == default_method(found.region) else ""
-        console.print(f"\n[bold]{found.path.name}[/bold]{default}", highlight=False)
-        for line in summary(found.config):
-            console.print(f"  {line}", highlight=False, markup=False)
+app.command()(cli_about.info)
+app.command()(cli_about.doctor)
+app.command()(cli_about.preview)
 
 
 def main() -> None:
