@@ -168,7 +168,7 @@ def _look(
         found = study(one, facts, f"{one.name}.html", target / FILES)
         summary = found.summary if isinstance(found, Study) else found
         if isinstance(found, Study):
-            payload = {key: getattr(found, key) for key in ("volumes", "mosaic", "points_mm", "slices_mm")}
+            payload = {key: getattr(found, key) for key in ("volumes", "mosaic", "points_mm", "rarest_mm", "slices_mm")}
             (kept / f"{number}.json").write_text(json.dumps(payload), encoding="ascii")
         on_scan(summary, len(files))
         yield summary

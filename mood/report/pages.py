@@ -65,7 +65,7 @@ class Pages:
         Parameters
         ----------
         payload : mapping
-            `volumes`, `mosaic`, `points_mm` and `slices_mm` of the study.
+            `volumes`, `mosaic`, `points_mm`, `rarest_mm` and `slices_mm` of the study.
         """
         facts, reference = group.facts, group.reference
         paged = [one for one in group.summaries if one.page]
@@ -80,6 +80,7 @@ class Pages:
             "volumes": payload["volumes"],
             "points": payload["points_mm"],
             "slices": payload["slices_mm"],
+            "rarest": payload["rarest_mm"],
             "profile": len(summary.profile),
             "steps": list(STEPS),
             "labels": sentences.slider_labels(STEPS, reference),

@@ -48,6 +48,7 @@ class Study:
     volumes: dict[str, str]
     mosaic: str
     points_mm: list[list[float]]
+    rarest_mm: list[float]  # the rarest voxel, which need not be in a place
     slices_mm: list[float]  # first and last axial slice of the profile
 
 
@@ -151,7 +152,9 @@ def _study(
         thumbnail=data_address(thumbnail(display, limit)),
     )
     picture = data_address(mosaic(display, found.points_mm, limit))
-    return Study(summary, pack(display), picture, found.points_mm[:MOST_PLACES], _axial_range_mm(display))
+    return Study(
+        summary, pack(display), picture, found.points_mm[:MOST_PLACES], _rarest_mm(display), _axial_range_mm(display)
+    )
 
 
 def _usable(affine: np.ndarray) -> np.ndarray:
@@ -167,6 +170,11 @@ def _counts(score_map: np.ndarray, body: np.ndarray, affine: np.ndarray, facts: 
 def _axial_range_mm(display: Display) -> list[float]:
     ends = [display.affine @ [*(n // 2 for n in display.scan.shape[:2]), k, 1] for k in (0, display.scan.shape[2] - 1)]
     return [float(end[2]) for end in ends]
+
+
+def _rarest_mm(display: Display) -> list[float]:
+    voxel = np.unravel_index(int(display.decades.argmax()), display.decades.shape)
+    return [float(mm) for mm in nib.affines.apply_affine(display.affine, voxel)]
 
 
 def _agreement(score_map: np.ndarray, truth: np.ndarray, labels: np.ndarray) -> Agreement:

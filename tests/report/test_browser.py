@@ -205,6 +205,14 @@ def test_links_lead_to_scans_and_back(browser, report):
     browser.wait("document.title.startsWith('3 scans')")
 
 
+def test_where_nothing_stands_out_the_rarest_voxel_is_shown(browser, report):
+    browser.open(report / "scans" / "sub-02.html")
+    browser.wait(READY)
+    assert browser.run(WHERE).endswith("nothing unusual")
+    browser.press("j")  # there is no place to go to
+    assert browser.run("document.querySelector('h1').textContent").startswith("sub-02: nothing stands out")
+
+
 def test_markup_in_a_name_is_shown_and_not_run(browser, report):
     browser.open(report / "scans" / f"{HOSTILE}.html")
     browser.wait(READY)

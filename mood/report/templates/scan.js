@@ -54,7 +54,7 @@
     addEventListener("resize", layout);
     element("controls").hidden = false;
     threshold();
-    if (data.points.length) go(0); else viewer.drawScene();
+    if (data.points.length) go(0); else moveTo(data.rarest);
     document.documentElement.dataset.ready = "yes";
   }
 
