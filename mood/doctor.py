@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from mood import engines, installation, runtime
+from mood import __version__, engines, installation, runtime
 from mood.errors import MoodError
 from mood.weights.store import WeightsFolder, packaged_weights
 
@@ -48,8 +48,7 @@ class Finding:
 
 def examine() -> Iterator[Finding]:
     """Look at one thing after another."""
-    version = installation.VERSION
-    yield Finding("version", GOOD, f"{installation.DISTRIBUTION} {version}, Python {platform.python_version()}")
+    yield Finding("version", GOOD, f"{installation.DISTRIBUTION} {__version__}, Python {platform.python_version()}")
     yield temporary_folder()
     yield from running_engines()
     yield gpu()

@@ -7,16 +7,16 @@ from typing import Annotated
 
 import typer
 
-from mood import errors
+from mood import __version__, errors
 from mood.cli.options import InputOption, RegionOption, SeedOption, console
 from mood.cli.output import JsonOption, print_json
 
-SIGNS = {"good": "[green]ok[/green]", "warning": "[yellow]note[/yellow]", "bad": "[red]BAD[/red]"}
+SIGNS = {"good": "[green]ok  [/green]", "warning": "[yellow]note[/yellow]", "bad": "[red]BAD [/red]"}
 
 
 def info(json_output: JsonOption = False) -> None:
     """The methods and the trained weights that come with this installation."""
-    from mood.installation import DISTRIBUTION, VERSION
+    from mood.installation import DISTRIBUTION
     from mood.methods import REGISTRY
     from mood.typed import encode
     from mood.weights.card import summary
@@ -29,7 +29,7 @@ def info(json_output: JsonOption = False) -> None:
             {"folder": str(one.path), "default": default} | encode(one.config)
             for one, default in zip(found, defaults, strict=True)
         ]
-        print_json({"version": f"{DISTRIBUTION} {VERSION}", "methods": list(REGISTRY), "weights": weights})
+        print_json({"version": f"{DISTRIBUTION} {__version__}", "methods": list(REGISTRY), "weights": weights})
     console.print(f"Methods: {', '.join(REGISTRY)}", highlight=False)
     for one, default in zip(found, defaults, strict=True):
         console.print(f"\n[bold]{one.path.name}[/bold]{', the default' if default else ''}", highlight=False)
@@ -44,7 +44,7 @@ def doctor(json_output: JsonOption = False) -> None:
     found = []
     for finding in examine():
         found.append(finding)
-        console.print(f"{SIGNS[finding.state]:<4} ", end="")
+        console.print(f"{SIGNS[finding.state]} ", end="")
         console.print(f"{finding.name}: {finding.text}", highlight=False, markup=False, soft_wrap=True)
         if finding.fix:
             console.print(f"     -> {finding.fix}", highlight=False, markup=False, soft_wrap=True)
