@@ -52,6 +52,11 @@ class Calibration:
         positions += np.arange(len(positions)) * 1e-9  # strictly rising
         return np.interp(score_map, positions, np.linspace(0, 1, len(positions))).astype(np.float32)
 
+    @property
+    def display_range(self) -> tuple[float, float]:
+        """Map values that viewers show from and up to: rarer than 1 healthy voxel in 1,000, and 1 in 100,000."""
+        return self.rare_values[2], max(self.rare_values[-1], self.rare_values[2] + SMALLEST_SCORE)
+
 
 def calibrate(sample_scores: Iterable[float], tissue_values: Iterable[np.ndarray]) -> Calibration:
     """Constants from what a method says of healthy scans.

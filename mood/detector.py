@@ -42,6 +42,8 @@ class Result:
         The scan's file name without its suffixes.
     affine, header
         The scan's own.
+    display_range : two floats
+        Map values that viewers are told to show from and up to.
     """
 
     map: np.ndarray
@@ -49,6 +51,7 @@ class Result:
     name: str
     affine: np.ndarray = field(repr=False)
     header: nib.Nifti1Header = field(repr=False)
+    display_range: tuple[float, float] = field(default=(0.0, 1.0), repr=False)
 
     def save(self, folder: str | Path) -> list[Path]:
         """Write the map, `NAME.nii.gz`, on the scan's own grid, and the score, `NAME.nii.gz.txt`, as `mood predict`.
@@ -71,7 +74,7 @@ class Result:
         target = Path(folder)
         check_writable(target)
         paths = [target / f"{self.name}.nii.gz", target / f"{self.name}.nii.gz.txt"]
-        volume.save_map(self.map, self.header, self.affine, paths[0])
+        volume.save_map(self.map, self.header, self.affine, paths[0], self.display_range)
         volume.save_score(self.sample_score, paths[1])
         return paths
 
@@ -144,7 +147,9 @@ class Detector:
     def result(self, scan: ConformedScan, grid_map: np.ndarray) -> Result:
         """What a map on the grid comes to on the scan's own voxels."""
         score = self.method.sample_score(grid_map)
-        return Result(scan.placement.restore(grid_map), score, scan.name, scan.affine, scan.header)
+        known = self.method.calibration
+        shown = known.display_range if known else (0.0, float(grid_map.max()) or 1.0)
+        return Result(scan.placement.restore(grid_map), score, scan.name, scan.affine, scan.header, shown)
 
     def about(self) -> dict[str, Any]:
         """What a record of a run says of the weights."""

@@ -169,7 +169,7 @@ class _Job:
         paths = self.outputs(path)
         try:
             if "pixel" in paths:
-                save_map(result.map, result.header, result.affine, paths["pixel"])
+                save_map(result.map, result.header, result.affine, paths["pixel"], result.display_range)
             if "sample" in paths:
                 save_score(result.sample_score, paths["sample"])
         except Exception as error:

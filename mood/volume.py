@@ -178,7 +178,13 @@ def _first_line(error: BaseException) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
-def save_map(score_map: np.ndarray, header: nib.Nifti1Header, affine: np.ndarray, path: str | Path) -> None:
+def save_map(
+    score_map: np.ndarray,
+    header: nib.Nifti1Header,
+    affine: np.ndarray,
+    path: str | Path,
+    display_range: tuple[float, float] | None = None,
+) -> None:
     """Write a score map on the grid of the scan it belongs to, all or nothing.
 
     The header is the scan's own: shape, affine, qform and sform with their codes, units and
@@ -193,6 +199,8 @@ def save_map(score_map: np.ndarray, header: nib.Nifti1Header, affine: np.ndarray
         Those of the scan.
     path : str or pathlib.Path
         Ends in `.nii.gz`.
+    display_range : two floats, optional
+        Of a method's map: values that viewers show from and up to. Other volumes in [0, 1] are shown from 0 to 1.
 
     Raises
     ------
@@ -201,7 +209,9 @@ def save_map(score_map: np.ndarray, header: nib.Nifti1Header, affine: np.ndarray
     """
     header = header.copy()
     header.set_data_dtype(np.uint16)
-    header["cal_min"], header["cal_max"] = 0.0, 1.0
+    header["cal_min"], header["cal_max"] = display_range or (0.0, 1.0)
+    if display_range:
+        header.set_intent("estimate", name="mood")
     kind = nib.Nifti2Image if isinstance(header, nib.Nifti2Header) else nib.Nifti1Image
     image = kind(np.broadcast_to(np.uint16(0), header.get_data_shape()), affine, header)
     image.header.set_slope_inter(MAP_STEP, 0.0)

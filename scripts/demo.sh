@@ -1,6 +1,6 @@
 #!/bin/sh
 # Everything once, from nothing: makes toy samples of both regions, runs the four challenge scripts on them as the
-# challenge would, and scores what they wrote.
+# challenge would, scores what they wrote, and makes pages to look at.
 # usage: sh scripts/demo.sh [FOLDER]   (default ./demo, which is made anew each time)
 # DEMO_SIDE (default 128) is the side of the samples in voxels, DEMO_CASES (default 4) their number a region. The
 # challenge's own sizes are 256 (brain) and 512 (abdomen).
@@ -33,4 +33,10 @@ for region in brain abdom; do
     say "scores, $region"
     mood evaluate -l "$demo/data/$region/toy_label" -p "mood=$demo/predictions/$region"
 done
-say "the predictions are in $demo/predictions"
+
+for region in brain abdom; do
+    say "pages to look at, $region"
+    mood report -i "$demo/data/$region/toy" -p "$demo/predictions/$region" -l "$demo/data/$region/toy_label" \
+        -r "$region" --weights "$top/mood/weights/mix-$region" -o "$demo/report/$region"
+done
+say "the predictions are in $demo/predictions; what they show is in $demo/report/brain/index.html"

@@ -84,5 +84,11 @@ def test_a_method_that_always_says_the_same_can_be_calibrated():
     assert np.isfinite(constant.rarity(np.array([0.0, 0.5, 1.0]))).all()
 
 
+def test_viewers_show_what_is_rare():
+    assert Calibration(0.0, 1.0, (0.1, 0.2, 0.3, 0.4, 0.5)).display_range == (0.3, 0.5)
+    low, high = Calibration(0.0, 1.0, (0.0, 0.0, 0.0, 0.0, 0.0)).display_range
+    assert low < high
+
+
 def test_constants_survive_json(measured):
     assert decode_text(Calibration, encode_text(measured)) == measured

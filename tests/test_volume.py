@@ -119,6 +119,14 @@ def test_a_map_keeps_the_geometry_of_its_scan(tmp_path, scan, qcode, scode, kind
     np.testing.assert_allclose(after.get_fdata(), scan, atol=2**-16)
 
 
+def test_a_map_of_a_method_says_how_to_show_it(write, scan, tmp_path):
+    volume = load(write(scan))
+    save_map(scan, volume.header, volume.affine, tmp_path / "map.nii.gz", (0.25, 0.5))
+    header = nib.load(tmp_path / "map.nii.gz").header
+    assert (float(header["cal_min"]), float(header["cal_max"])) == (0.25, 0.5)
+    assert header.get_intent() == ("estimate", (), "mood")
+
+
 def test_a_map_keeps_zero_and_one_exactly_and_never_leaves_the_range(tmp_path, write, scan):
     volume = load(write(scan))
     score_map = np.linspace(-0.5, 1.5, scan.size, dtype=np.float32).reshape(scan.shape)

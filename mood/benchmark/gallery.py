@@ -8,6 +8,8 @@ import numpy as np
 
 from mood.atomic import replacing
 
+PLAIN = ("scan", "altered", "label")  # columns that are shown in grey from 0 to 1
+
 
 def save_maps(rows: dict[str, dict[str, np.ndarray]], path: Path) -> None:
     """Slices with the maps of several methods beside them, as a PNG.
@@ -28,7 +30,7 @@ def save_maps(rows: dict[str, dict[str, np.ndarray]], path: Path) -> None:
     grid = figure.subplots(len(rows), len(columns), squeeze=False)
     for number, (axes, (title, row)) in enumerate(zip(grid, rows.items(), strict=True)):
         for each, name in zip(axes, columns, strict=True):
-            plain = name in ("scan", "label")
+            plain = name in PLAIN
             top = 1.0 if plain else max(tops[name], 1e-6)
             each.imshow(row[name].T, cmap="gray" if plain else "inferno", vmin=0, vmax=top, origin="lower")
             each.set(xticks=[], yticks=[])

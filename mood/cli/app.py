@@ -5,7 +5,6 @@ Heavy imports stand inside the commands, so that `mood --help` is instant.
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 from pathlib import Path
@@ -15,7 +14,10 @@ import typer
 
 from mood import __version__, engines, errors
 from mood.atomic import HDF5_FAULT, check_writable
+from mood.cli import about as cli_about
 from mood.cli import ascnet as cli_ascnet
+from mood.cli import output, scans
+from mood.cli import report as cli_report
 from mood.cli import train as cli_train
 from mood.cli.options import (
     EngineOption,
@@ -30,6 +32,7 @@ from mood.cli.options import (
     console,
     region_choice,
 )
+from mood.cli.output import JsonOption, QuietOption, VerboseOption
 from mood.errors import MoodError, UsageError
 from mood.regions import REGIONS, get_region
 
@@ -67,6 +70,11 @@ def predict(
     overwrite: Annotated[bool, typer.Option(help="Do again what is there already.")] = False,
     engine: EngineOption = engines.AUTO,
     precision: PrecisionOption = engines.EXACT,
+    report: Annotated[bool, typer.Option("--report", help="Write a report to OUTPUT/report as well.")] = False,
+    preview: Annotated[bool, typer.Option("--preview", help="Write a picture NAME.png of each scan as well.")] = False,
+    verbose: VerboseOption = False,
+    quiet: QuietOption = False,
+    json_output: JsonOption = False,
 ) -> None:
     """Score scans: a map NAME.nii.gz and a score NAME.nii.gz.txt each, higher = more abnormal."""
     from mood import predict as prediction
@@ -76,38 +84,32 @@ def predict(
     check_writable(target)
     runtime.ensure_temporary_folder(target)
     detector = load_detector(region, method, weights, engine, precision)
-    outcomes = prediction.predict_folder(
-        source,
-        target,
-        detector.method,
-        mode,
-        challenge=challenge,
-        overwrite=overwrite,
-        about=detector.about(),
-        on_scan=_ScanReport(),
-    )
-    failed = sum(outcome.status == "failed" for outcome in outcomes)
-    scored, name = len(outcomes) - failed, detector.method.name
-    console.print(f"{scored} of {len(outcomes)} scans scored with {name}; outputs in {target}")
-    if failed and not challenge:
+    with scans.ScanProgress(console) as progress:
+        outcomes = prediction.predict_folder(
+            source,
+            target,
+            detector.method,
+            mode,
+            challenge=challenge,
+            overwrite=overwrite,
+            about=detector.about(),
+            on_scan=progress,
+        )
+    name, calibrated = detector.method.name, detector.method.calibration is not None
+    if json_output:
+        output.print_json(scans.as_json(outcomes, name, target))
+    if not challenge:
+        scans.print_closing_table(console, outcomes, calibrated)
+    console.print(scans.sentence(outcomes, name, target), highlight=False, markup=False, soft_wrap=True)
+    if preview:
+        cli_report.write_previews(source, target, region, weights)
+    if report:
+        cli_report.write_report(source, target, target / "report", region=region, weights=weights)
+    if not challenge and any(outcome.status == "failed" for outcome in outcomes):
         raise typer.Exit(errors.EXIT_SOME_FAILED)
 
 
-class _ScanReport:
-    """Prints one line a scan."""
-
-    count = 0
-
-    def __call__(self, outcome, total: int) -> None:
-        self.count += 1
-        prefix = f"[{self.count}/{total}] {outcome.scan}:"
-        if outcome.status == "failed":
-            logging.getLogger("mood").error("%s FAILED %s", prefix, outcome.message)
-        else:
-            score = "" if outcome.sample_score is None else f" score {outcome.sample_score:.4f}"
-            console.print(f"{prefix} {outcome.status}{score} ({outcome.seconds:.1f} s)", highlight=False)
-
-
+app.command()(cli_report.report)
 app.command()(cli_train.train)
 app.command()(cli_train.join)
 app.command()(cli_train.quantise)
@@ -189,19 +191,9 @@ app.command()(cli_ascnet.pack)
 app.command()(cli_ascnet.inspect)
 
 
-@app.command()
-def info() -> None:
-    """The methods and the trained weights that come with this installation."""
-    from mood.methods import REGISTRY
-    from mood.weights.card import summary
-    from mood.weights.store import default_method, packaged_weights
-
-    console.print(f"Methods: {', '.join(REGISTRY)}", highlight=False)
-    for found in packaged_weights():
-        default = ", the default" if found.method == default_method(found.region) else ""
-        console.print(f"\n[bold]{found.path.name}[/bold]{default}", highlight=False)
-        for line in summary(found.config):
-            console.print(f"  {line}", highlight=False, markup=False)
+app.command()(cli_about.info)
+app.command()(cli_about.doctor)
+app.command()(cli_about.preview)
 
 
 def main() -> None:
@@ -211,9 +203,7 @@ def main() -> None:
 
 def run(arguments: list[str]) -> None:
     """Run one command line and leave the process; errors become one sentence and an exit status."""
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s", stream=sys.stderr)
-    for noisy in ("h5py", "matplotlib"):
-        logging.getLogger(noisy).setLevel(logging.ERROR)
+    output.start()
     sys.unraisablehook = _unraisable
     try:
         app(arguments, prog_name="mood")

@@ -17,6 +17,7 @@ from mood.cli.options import (
     console,
     parse_settings,
 )
+from mood.cli.output import QuietOption, VerboseOption
 from mood.errors import UsageError
 from mood.regions import get_region
 
@@ -58,6 +59,8 @@ def train(
     start_from: Annotated[
         Path | None, typer.Option(file_okay=False, help="Weights folder to start from, of the same method and network.")
     ] = None,
+    verbose: VerboseOption = False,
+    quiet: QuietOption = False,
 ) -> None:
     """Train a method on healthy scans. The same command again goes on where it stopped."""
     from mood.training import run as training
@@ -74,7 +77,8 @@ def train(
     schedule = training.Schedule(epochs, steps, check_every, held_out, seed)
     with _TrainingBar(steps) as bar:
         training.train(source, target, method, where, changes, schedule, note, bar, unlabelled, start_from)
-    console.print(f"Trained. Use it with: mood predict --region {region} --method {method} --weights {target} ...")
+    use = f"mood predict --region {region} --method {method} --weights {target} -i SCANS -o RESULTS"
+    console.print(f"Trained. Use it with: {use}", highlight=False, markup=False, soft_wrap=True)
 
 
 def _method_of(recipe: str, method: str | None) -> str:
@@ -126,9 +130,11 @@ class _TrainingBar:
         from rich import progress
 
         columns = [progress.BarColumn(), progress.MofNCompleteColumn(), progress.TimeElapsedColumn()]
-        columns += [progress.TextColumn("epoch {task.fields[epoch]}  loss {task.fields[loss]:.4f}")]
-        self.bar = progress.Progress(*columns, console=console, disable=not console.is_terminal)
-        self.task = self.bar.add_task("training", total=steps, epoch=0, loss=float("nan"))
+        columns += [progress.TextColumn("left"), progress.TimeRemainingColumn()]
+        told = "epoch {task.fields[epoch]}  loss {task.fields[loss]:.4f}  {task.fields[best]}"
+        columns += [progress.TextColumn(told)]
+        self.bar = progress.Progress(*columns, console=console, disable=not console.is_terminal or console.quiet)
+        self.task = self.bar.add_task("training", total=steps, epoch=0, loss=float("nan"), best="")
 
     def __enter__(self) -> _TrainingBar:
         self.bar.start()
@@ -138,4 +144,5 @@ class _TrainingBar:
         self.bar.stop()
 
     def __call__(self, progress, loss: float) -> None:
-        self.bar.update(self.task, completed=progress.step, epoch=progress.epoch, loss=loss)
+        best = f"best AP {progress.best_ap:.4f}" if progress.best_ap >= 0 else ""
+        self.bar.update(self.task, completed=progress.step, epoch=progress.epoch, loss=loss, best=best)

@@ -18,7 +18,7 @@ import numpy as np
 from mood.atomic import append_row, write_text
 from mood.errors import LOWER_RATE, TrainingError
 from mood.methods import Method
-from mood.training import checkpoints
+from mood.training import checkpoints, words
 from mood.training.data import SelectionCase, selection_ap, stored_scans
 from mood.typed import Count, Positive, Seed
 
@@ -28,6 +28,7 @@ LOG_COLUMNS = ("step", "epoch", "seconds", "loss", "selection_ap")
 CHECKED = "checked"  # among the losses of a step that asks for a check
 STATE, BEST, LOG = "state.weights.h5", "best.weights.h5", "log.csv"
 SECONDS_BETWEEN_STATES = 240
+SECONDS_BEFORE_TIME = 20  # until the steps are as fast as they will be
 
 
 @dataclass(frozen=True)
@@ -82,9 +83,13 @@ class Run:
 
     def go(self) -> None:
         """Train to the end of the schedule or the method's own, or from where an interrupted run stopped."""
+        for warning in words.warnings(self):
+            log.warning("%s", warning)
+        log.info("%s", words.beginning(self))
         self.progress = self._resume()
         self.losses: list[float] = []
-        self.clock = self.saved = time.monotonic()
+        self.begin = self.clock = self.saved = time.monotonic()
+        self.first, self.told = self.progress.step, False
         try:
             self._epochs(stored_scans(self.training, self.method))
         except KeyboardInterrupt:
@@ -93,6 +98,7 @@ class Run:
         if self.losses or checkpoints.newest(self.target / BEST) is None:
             self._check()
         self._save_state()
+        log.info("%s", words.end(self))
 
     def _epochs(self, scans: Sequence[Any]) -> None:
         while self.progress.epoch < self.schedule.epochs and not self._stop() and not self.method.finished:
@@ -113,6 +119,7 @@ class Run:
             what = f"training diverged: the loss of step {self.progress.step} is {losses['loss']}"
             raise TrainingError(what, where=self.target, fix=LOWER_RATE)
         self.on_step(self.progress, losses["loss"])
+        self._tell_time()
         if CHECKED in losses:
             self.method.draw_check(self.target / f"check-{self.progress.step:07d}.png")
         if CHECKED in losses or self.progress.step % self.schedule.check_every == 0:
@@ -132,8 +139,18 @@ class Run:
         at = self.progress
         row = (at.step, at.epoch, at.seconds, np.mean(self.losses or [np.nan]), ap)
         append_row(self.target / LOG, LOG_COLUMNS, row)
-        log.info("step %d: loss %.4f, AP on held-out synthetic outliers %.4f", row[0], row[3], ap)
+        left = words.time_left(self, time.monotonic() - self.begin, at.step - self.first)
+        log.info("step %d: loss %.4f, AP on held-out synthetic outliers %.4f%s", row[0], row[3], ap, left)
         self.losses = []
+
+    def _tell_time(self) -> None:
+        """Say once, as soon as it can be told, how long all will take."""
+        seconds = time.monotonic() - self.begin
+        if not self.told and seconds > SECONDS_BEFORE_TIME:
+            left = words.time_left(self, seconds, self.progress.step - self.first)
+            self.told = bool(left)
+            if left:
+                log.info("step %d%s", self.progress.step, left)
 
     def _tick(self) -> None:
         now = time.monotonic()

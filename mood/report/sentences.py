@@ -1,0 +1,118 @@
+"""What the report says in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mood.installation import DISTRIBUTION
+from mood.places import Place
+from mood.report.facts import Reference, RunFacts, ScanSummary
+from mood.report.rarity import one_in
+
+SHARES_FROM = 20  # healthy scans; with fewer, they are counted instead of told in hundredths
+POSITIONS = "Positions are told by the header's orientation and the body's extent; no atlas was asked."
+
+
+def headline(summary: ScanSummary, facts: RunFacts, reference: Reference) -> str:
+    """The first line of a scan's page."""
+    return f"{summary.name}: {_what_stands_out(summary, facts)} {_how_unusual(summary, reference)}"
+
+
+def _what_stands_out(summary: ScanSummary, facts: RunFacts) -> str:
+    places = summary.places
+    if not places:
+        return f"nothing stands out at {one_in(facts.threshold_decades)} healthy voxels."
+    largest = places[0]
+    if len(places) == 1:
+        return f"1 place stands out: {largest.volume_ml:.1f} ml, {largest.position}."
+    comparative = "larger" if len(places) == 2 else "largest"
+    return f"{len(places)} places stand out; the {comparative}, {largest.volume_ml:.1f} ml, lies {largest.position}."
+
+
+def _how_unusual(summary: ScanSummary, reference: Reference) -> str:
+    others = reference.without(summary)
+    if not others.scores or summary.score is None:
+        return "Not calibrated for your scanner: it can be ranked among the scans of this folder only."
+    count, known = sum(score >= summary.score for score in others.scores), len(others.scores)
+    if known >= SHARES_FROM:
+        return f"{round(100 * count / known)} in 100 healthy scans of yours (n = {known}) look this unusual."
+    verb = "looks" if count == 1 else "look"
+    return f"{count} of your {known} healthy scans {verb} this unusual."
+
+
+def place_sentence(name: str, place: Place, decades: float) -> str:
+    """One place in a sentence to copy into a note."""
+    edge = " It touches the edge of the body." if place.touches_edge else ""
+    return (
+        f"{name}, place {place.number}: {place.volume_ml:.1f} ml, {place.position}, centre at "
+        f"({whole(place.centre_mm)}) mm, at its peak as rare as {one_in(decades)} healthy voxels.{edge}"
+    )
+
+
+def whole(numbers: Sequence[float]) -> str:
+    """Whole numbers with commas; never '-0'."""
+    return ", ".join(f"{round(number):d}" for number in numbers)
+
+
+def slider_labels(steps: Sequence[float], reference: Reference) -> list[str]:
+    """What each stop of the threshold's slider means."""
+    known = reference.false_places()
+    if known is None:
+        return [f"{one_in(step)} healthy voxels" for step in steps]
+    scans = f"a healthy scan (n = {len(reference.counts)})"
+    pairs = zip(steps, known, strict=True)
+    return [f"about {_count(mean)} {scans}; {one_in(step)} healthy voxels" for step, mean in pairs]
+
+
+def _count(mean: float) -> str:
+    number = f"{mean:.0f}" if mean >= 10 or mean == int(mean) else f"{mean:.1f}"
+    return f"{number} false place" if number == "1" else f"{number} false places"
+
+
+def group_headline(summaries: Sequence[ScanSummary]) -> str:
+    """The first line of the overview."""
+    done = [one for one in summaries if not one.problem]
+    flagged = [one for one in done if one.flagged]
+    noun = "scan" if len(summaries) == 1 else "scans"
+    lost = len(summaries) - len(done)
+    first = f"{len(summaries)} {noun}: {len(flagged)} with places that stand out, {len(done) - len(flagged)} without"
+    first += f", {lost} that could not be shown." if lost else "."
+    if not flagged:
+        return first
+    worst = max(flagged, key=lambda one: (max(one.peak_decades, default=0), one.volume_ml))
+    volumes = f"{worst.volume_ml:.1f} ml in {len(worst.places)} place{'s' if len(worst.places) > 1 else ''}"
+    return f"{first} The rarest voxels are in {worst.name} ({volumes})."
+
+
+def methods_text(facts: RunFacts) -> str:
+    """A paragraph for the methods section of a paper."""
+    version = facts.record.get("versions", {}).get(DISTRIBUTION, "unknown")
+    scans = facts.weights.training.training_scans if facts.weights else 0
+    trained = f", trained on {scans} healthy scans" if scans else ""
+    checksum = str(facts.record.get("about", {}).get("weights", ""))[:12]
+    named = f" (weights with SHA-256 {checksum}…)" if checksum else ""
+    measured = "held-out healthy scans" if facts.scale.measured else "the maps of the same folder"
+    made = f"{DISTRIBUTION} {version}, method {facts.method}{named}{trained}"
+    return (
+        f"Scans were scored for out-of-distribution tissue with {made}. "
+        "Places that stand out are connected components of at least 0.1 ml whose voxels are rarer than "
+        f"{one_in(facts.threshold_decades)}, as measured on {measured}. Places were not confirmed by a reader."
+    )
+
+
+PAPERS = {
+    "fpi": (
+        "@article{tan2020fpi, title={Detecting Outliers with Foreign Patch Interpolation}, author={Tan, Jeremy and Hou,"
+        " Benjamin and Batten, James and Qiu, Huaqi and Kainz, Bernhard}, journal={arXiv:2011.04197}, year={2020}}"
+    ),
+    "ascnet": (
+        "@inproceedings{dey2021ascnet, title={ASC-Net: Adversarial-based Selective Network for Unsupervised Anomaly"
+        " Segmentation}, author={Dey, Raunak and Hong, Yi}, booktitle={MICCAI}, year={2021}}"
+    ),
+}
+
+
+def bibtex(method: str) -> str:
+    """What to cite for a method; its ideas are FPI's where it has no paper of its own."""
+    keys = {"ascnet": ("ascnet",), "ensemble": ("fpi", "ascnet")}.get(method, ("fpi",))
+    return "\n".join(PAPERS[key] for key in keys)
