@@ -8,17 +8,63 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Self
 
 import numpy as np
 from msgspec import Meta
+from scipy.special import stdtr
 
 from mood.typed import Share
 
-DECADES = 5  # rarity is measured down to one voxel in 10^5
+RARITIES = (0.0, 0.05, 0.15, 0.3, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 4.5, 5.0)  # that values are kept at
+WHOLE_DECADES = (1.0, 2.0, 3.0, 4.0, 5.0)  # those of weights that were calibrated without saying so
+SCORE_A_DECADE = 0.2
+ROOM = 0.1  # of the scale, for what is rarer than healthy tissue can tell
 SMALLEST_SCORE = 1e-6
 SMALLEST_SPREAD = 0.1  # of the logarithm: scores of a few scans that happen to agree are not certain
-LOGISTIC_WIDTH = np.sqrt(3) / np.pi  # of a logistic distribution with standard deviation 1
+FEW_SCANS = 6  # that weights without a number were calibrated on
+
+
+@dataclass(frozen=True)
+class RareValues:
+    """How high values reach in healthy tissue.
+
+    Attributes
+    ----------
+    values : tuple of float, rising
+    rarities : tuple of float, rising
+        Of each: -log10 of the share of healthy voxels that are higher.
+    """
+
+    values: tuple[float, ...]
+    rarities: tuple[float, ...] = RARITIES
+
+    @classmethod
+    def of(cls, values: np.ndarray) -> Self:
+        """Measured on values of healthy voxels; evenly over [0, 1] where there are none."""
+        shares = 1 - 10.0 ** -np.array(RARITIES)
+        found = np.quantile(values, shares) if values.size else np.linspace(0, 1, len(RARITIES))
+        return cls(tuple(round(float(value), 6) for value in found))
+
+    def rarity(self, values: np.ndarray) -> np.ndarray:
+        """-log10 of the share of healthy voxels that are higher, float32, same shape.
+
+        Beyond the rarest healthy value it goes on as it rose before, so that order is kept.
+        """
+        at, rarities = np.maximum.accumulate(self.values), np.array(self.rarities)
+        at = at + np.arange(len(at)) * 1e-9  # strictly rising
+        if rarities[0] > 0:
+            at, rarities = np.insert(at, 0, min(0.0, at[0] - 1e-9)), np.insert(rarities, 0, 0.0)
+        slope = 1.0 / max(float(np.interp(rarities[-1], rarities, at) - np.interp(rarities[-1] - 1, rarities, at)), 1e-3)
+        beyond = np.maximum(values - at[-1], 0) * slope
+        return (np.interp(values, at, rarities) + beyond).astype(np.float32)
+
+
+def as_score(rarity: np.ndarray) -> np.ndarray:
+    """Rarity in [0, 1]: a fifth a decade (0.6 is one healthy voxel in 1,000), and ever less beyond 0.9; float32."""
+    scaled = np.asarray(rarity, np.float32) * np.float32(SCORE_A_DECADE)
+    beyond = np.maximum(scaled - (1 - ROOM), 0)
+    return np.where(beyond > 0, 1 - ROOM * np.exp(-beyond / ROOM), np.maximum(scaled, 0)).astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -29,28 +75,37 @@ class Calibration:
     ----------
     log_mean, log_spread : float
         Mean and standard deviation of the logarithm of the sample scores.
-    rare_values : tuple of DECADES floats, rising
-        What one healthy tissue voxel in 10, 100, ... reaches in the map.
+    rare_values, rarities : tuples of float, rising
+        What the map's values on healthy tissue reach, as in `RareValues`.
+    scans : int
+        How many there were.
     """
 
     log_mean: Annotated[float, Meta(ge=-20, le=0)]  # scores are at most 1
     log_spread: Annotated[float, Meta(gt=0, le=20)]
-    rare_values: Annotated[tuple[Share, ...], Meta(min_length=DECADES, max_length=DECADES)]
+    rare_values: Annotated[tuple[Share, ...], Meta(min_length=2)]
+    rarities: tuple[Annotated[float, Meta(ge=0, le=20)], ...] = WHOLE_DECADES
+    scans: Annotated[int, Meta(ge=1)] = FEW_SCANS
 
     def __post_init__(self) -> None:
-        if any(a > b for a, b in itertools.pairwise(self.rare_values)):
-            raise ValueError("rare_values: they do not rise")
+        for name, values in (("rare_values", self.rare_values), ("rarities", self.rarities)):
+            if any(a > b for a, b in itertools.pairwise(values)):
+                raise ValueError(f"{name}: they do not rise")
+        if len(self.rare_values) != len(self.rarities):
+            raise ValueError("rare_values: as many as rarities are needed")
 
     def share_below(self, sample_score: float) -> float:
-        """The share of healthy scans that score lower, by a logistic distribution of the logarithm: in [0, 1]."""
+        """The share of healthy scans that are to be expected to score lower, in [0, 1].
+
+        Student's distribution of the logarithm of one more score after `scans` of them: from a few scans nothing is
+        known of scores that are rare, and what lies far above all of them can still be told apart.
+        """
         z = (np.log(max(sample_score, SMALLEST_SCORE)) - self.log_mean) / self.log_spread
-        return float(1 / (1 + np.exp(-z / LOGISTIC_WIDTH)))
+        return float(stdtr(max(self.scans - 1, 1), z / np.sqrt(1 + 1 / self.scans)))
 
     def rarity(self, score_map: np.ndarray) -> np.ndarray:
-        """How rare each value is in healthy tissue: each sixth of [0, 1] is ten times rarer; float32, same shape."""
-        positions = np.maximum.accumulate([0.0, *self.rare_values, 1.0])
-        positions += np.arange(len(positions)) * 1e-9  # strictly rising
-        return np.interp(score_map, positions, np.linspace(0, 1, len(positions))).astype(np.float32)
+        """How rare each value is in healthy tissue, in decades; float32, same shape."""
+        return RareValues(self.rare_values, self.rarities).rarity(score_map)
 
 
 def calibrate(sample_scores: Iterable[float], tissue_values: Iterable[np.ndarray]) -> Calibration:
@@ -64,9 +119,6 @@ def calibrate(sample_scores: Iterable[float], tissue_values: Iterable[np.ndarray
         The maps' values on tissue.
     """
     logs = np.log(np.maximum(list(sample_scores), SMALLEST_SCORE))
-    values = np.concatenate(list(tissue_values))
-    shares = 1 - 10.0 ** -np.arange(1, DECADES + 1)
-    rare = np.quantile(values, shares) if values.size else np.linspace(0, 1, DECADES)
-    return Calibration(
-        float(logs.mean()), float(max(logs.std(), SMALLEST_SPREAD)), tuple(round(float(v), 6) for v in rare)
-    )
+    rare = RareValues.of(np.concatenate(list(tissue_values)))
+    spread = float(max(logs.std(), SMALLEST_SPREAD))
+    return Calibration(float(logs.mean()), spread, rare.values, rare.rarities, len(logs))

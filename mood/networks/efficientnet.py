@@ -52,17 +52,23 @@ OUTPUTS = (3, 5, 11)  # the last block of its scale each; at a quarter, an eight
 CHANNELS = tuple(BLOCKS[number - 1].channels for number in OUTPUTS)
 
 
-def build_efficientnet() -> keras.Model:
-    """(N, H, W, 1) grey slices -> three maps, (N, H/4, W/4, 24), (N, H/8, W/8, 40), (N, H/16, W/16, 112); untrained."""
+def build_feature_network(enlargement: int = 2) -> keras.Model:
+    """(N, H, W, 1) grey slices -> (N, H * enlargement / 4, W * enlargement / 4, 176), untrained.
+
+    Slices are enlarged, and the maps of the three blocks, at a quarter, an eighth and a sixteenth of the enlarged
+    side, are brought to the first one's size, one beside the other. Enlarged sides must be multiples of 16.
+    """
     inputs = keras.Input((None, None, 1), name="slices")
-    x = layers.Conv2D(STEM, 3, strides=2, padding="same", name="stem")(inputs)
+    x = layers.UpSampling2D(enlargement, interpolation="bilinear", name="enlarged")(inputs)
+    x = layers.Conv2D(STEM, 3, strides=2, padding="same", name="stem")(x)
     x = layers.ReLU(6.0, name="stem_relu")(x)
-    outputs = []
+    maps: list[keras.KerasTensor] = []
     for number, block in enumerate(BLOCKS, start=1):
         x = _applied(block, x, f"block{number:02}")
         if number in OUTPUTS:
-            outputs.append(x)
-    return keras.Model(inputs, outputs, name="efficientnet_lite0")
+            name, times = f"scale{number:02}", 2 ** len(maps)
+            maps.append(layers.UpSampling2D(times, interpolation="bilinear", name=name)(x) if maps else x)
+    return keras.Model(inputs, layers.Concatenate(name="features")(maps), name="features")
 
 
 def _applied(block: Block, inputs: keras.KerasTensor, name: str) -> keras.KerasTensor:
@@ -76,14 +82,14 @@ def _applied(block: Block, inputs: keras.KerasTensor, name: str) -> keras.KerasT
     return layers.Add(name=f"{name}_add")([x, inputs]) if block.stride == 1 and block.channels == width else x
 
 
-def pretrained_efficientnet(arrays: Path = ARRAYS) -> keras.Model:
+def pretrained_features(enlargement: int = 2, arrays: Path = ARRAYS) -> keras.Model:
     """The network with the weights that come with this package; `WeightsError` when the file is not what it was."""
     fix = "Install mood again"
     if not arrays.is_file():
         raise WeightsError("the feature network's file is missing", where=arrays, fix=fix)
     if hashlib.sha256(arrays.read_bytes()).hexdigest() != SHA256:
         raise WeightsError("the feature network's file is damaged: its SHA-256 differs", where=arrays, fix=fix)
-    network = build_efficientnet()
+    network = build_feature_network(enlargement)
     with h5py.File(arrays, "r") as file:
         for name in file:
             group = file[name]
