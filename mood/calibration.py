@@ -55,7 +55,9 @@ class RareValues:
         at = at + np.arange(len(at)) * 1e-9  # strictly rising
         if rarities[0] > 0:
             at, rarities = np.insert(at, 0, min(0.0, at[0] - 1e-9)), np.insert(rarities, 0, 0.0)
-        slope = 1.0 / max(float(np.interp(rarities[-1], rarities, at) - np.interp(rarities[-1] - 1, rarities, at)), 1e-3)
+        slope = 1.0 / max(
+            float(np.interp(rarities[-1], rarities, at) - np.interp(rarities[-1] - 1, rarities, at)), 1e-3
+        )
         beyond = np.maximum(values - at[-1], 0) * slope
         return (np.interp(values, at, rarities) + beyond).astype(np.float32)
 

@@ -74,7 +74,7 @@ def folded(arrays: dict[str, np.ndarray], convolution: str, norm: str) -> tuple[
 
 
 def layers(arrays: dict[str, np.ndarray]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Kernel and bias of each layer as Keras lays them out: (H, W, channels, filters), (H, W, channels, 1) by channel."""
+    """Kernel and bias of each layer as Keras has them: (H, W, channels, filters), or (H, W, channels, 1) by channel."""
     kernel, bias = folded(arrays, "_conv_stem", "_bn0")
     found = {"stem": (kernel.sum(axis=1, keepdims=True).transpose(2, 3, 1, 0), bias)}
     for i, block in enumerate(BLOCKS):

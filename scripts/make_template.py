@@ -1,7 +1,7 @@
 """Make the brain's template from the MNI152 average in nilearn's wheel: 1.7 mm, standardised, 8 bits; needed once.
 
-    pip install nilearn
-    python scripts/make_template.py
+pip install nilearn
+python scripts/make_template.py
 """
 
 from __future__ import annotations
@@ -16,8 +16,10 @@ from nilearn.datasets import load_mni152_template
 from mood.conform import conform, content_box
 from mood.intensities import standardised
 from mood.regions import BRAIN
-from mood.registration.template import MNI152
+from mood.registration.template import FOLDER
 from mood.volume import Volume
+
+MNI152 = FOLDER / "mni152.npz"
 
 
 def main() -> None:

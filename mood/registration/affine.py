@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy import ndimage
@@ -16,7 +18,7 @@ WORTH_A_SEARCH = 0.1  # correlation by moments; below it the scan is nothing lik
 COARSEST_MM = 4.0  # voxels beyond tell nothing of a rotation
 PLAUSIBLE_SCALE = (0.6, 1.6)  # of the template's mm to the scan's along every direction: no adult head beyond
 LARGEST_SHEAR = 1.7  # the most stretched direction over the least
-DOUBTFUL = 0.4  # correlation; healthy T1 brains reach 0.5 and more
+DOUBTFUL = 0.5  # correlation; healthy T1 brains reach 0.57 and more
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +69,7 @@ class Registration:
 
 
 def register(scan: np.ndarray, spacing_mm: tuple[float, ...], template: Template) -> Registration:
-    """Register a scan to a template.
+    """Register a scan to a template; several methods that ask for the same pay for one search.
 
     Parameters
     ----------
@@ -80,10 +82,21 @@ def register(scan: np.ndarray, spacing_mm: tuple[float, ...], template: Template
     Registration
         Always; its `warning` says when it is not to be relied on.
     """
+    key = hashlib.blake2b(np.ascontiguousarray(scan)).digest(), scan.shape, spacing_mm, template
+    if key not in _last:
+        _last.clear()
+        _last[key] = _searched(scan, spacing_mm, template)
+    return _last[key]
+
+
+_last: dict[Any, Registration] = {}
+
+
+def _searched(scan: np.ndarray, spacing_mm: tuple[float, ...], template: Template) -> Registration:
     moments = moments_matrix(measure(scan, spacing_mm), template.extent)
-    if template.image is None:
-        return _registration(moments, MOMENTS, scan, spacing_mm, template)
     rough = _registration(moments, MOMENTS, scan, spacing_mm, template)
+    if template.image is None:
+        return rough
     if rough.correlation < WORTH_A_SEARCH or max(*spacing_mm, *template.grid.spacing_mm) > COARSEST_MM:
         return rough
     matrix = fit_affine(scan, spacing_mm, template.image, template.grid.spacing_mm)

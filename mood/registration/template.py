@@ -7,6 +7,7 @@ is the mean extent of the training scans.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -19,8 +20,8 @@ from mood.regions import Grid, Region
 from mood.registration.moments import Extent, measure
 from mood.resampling import apply_along_axes, centred_resampling
 
-MNI152 = Path(__file__).parent / "mni152.npz"
-SHA256 = "248727f072bec2672bedcbc415f8cd3c70dc4e179d9b5b0caeb2e2b915bc46c5"
+FOLDER = Path(__file__).parent
+SHA256 = {"mni152": "248727f072bec2672bedcbc415f8cd3c70dc4e179d9b5b0caeb2e2b915bc46c5"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,8 +47,8 @@ class Template:
 
 def template_for(region: Region, grid: Grid, spread_mm: tuple[float, ...]) -> Template:
     """The region's template on a grid; without one, tissue of the given spread about the grid's middle."""
-    if region.name == "brain":
-        return brain_template(grid)
+    if region.template is not None:
+        return packaged_template(region.template, grid)
     return Template(grid, Extent((0.0, 0.0, 0.0), spread_mm))
 
 
@@ -56,18 +57,20 @@ def mean_spread(scans: Iterable[np.ndarray], spacing_mm: tuple[float, ...]) -> t
     return tuple(np.mean([measure(scan, spacing_mm).spread for scan in scans], axis=0).tolist())
 
 
-def brain_template(grid: Grid) -> Template:
-    """The MNI152 brain on a grid; `WeightsError` when its file is not what it was."""
-    image, spacing_mm, middle_mm = _mni152()
+@functools.lru_cache(maxsize=4)
+def packaged_template(name: str, grid: Grid) -> Template:
+    """A template that comes with this package, on a grid; `WeightsError` when its file is not what it was."""
+    image, spacing_mm, middle_mm = _read(name)
     ratios = [wanted / own for wanted, own in zip(grid.spacing_mm, spacing_mm, strict=True)]
     axes = zip(grid.shape, image.shape, ratios, strict=True)
     image = apply_along_axes(image, tuple(centred_resampling(*axis) for axis in axes))
     return Template(grid, measure(image, grid.spacing_mm), image, middle_mm)
 
 
-def _mni152() -> tuple[np.ndarray, tuple[float, ...], tuple[float, ...]]:
-    if not MNI152.is_file() or hashlib.sha256(MNI152.read_bytes()).hexdigest() != SHA256:
-        raise WeightsError("the template's file is missing or damaged", where=MNI152, fix="Install mood again")
-    with np.load(MNI152) as arrays:
+def _read(name: str) -> tuple[np.ndarray, tuple[float, ...], tuple[float, ...]]:
+    path = FOLDER / f"{name}.npz"
+    if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != SHA256[name]:
+        raise WeightsError("the template's file is missing or damaged", where=path, fix="Install mood again")
+    with np.load(path) as arrays:
         image = arrays["image"].astype(np.float32) / np.float32(255)
         return image, tuple(arrays["spacing_mm"].tolist()), tuple(arrays["middle_mm"].tolist())

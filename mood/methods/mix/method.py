@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Self
 
 import keras
 import numpy as np
@@ -28,7 +28,7 @@ from mood.methods.mix.training_images import VIEWS, Frame, most_alike, shuffled_
 from mood.methods.network_method import NetworkMethod
 from mood.native import NativeScan
 from mood.networks.unet import SIDE_MULTIPLE, build_unet, overlap_loss
-from mood.regions import Region
+from mood.regions import Grid, Region
 from mood.scoring import smoothed, top_mean
 from mood.slices import batches, filled_slices, fit_shape, to_slices
 from mood.synthesis.tasks import TASKS, get_tasks
@@ -76,6 +76,7 @@ class Mix(NetworkMethod):
     settings_type = MixSettings
     settings: MixSettings
     trains_on_native = True
+    sees_finer = True
     _alike: tuple[Sequence[NativeScan], list[np.ndarray]] | None = None  # the scans of this training and their like
 
     def __init__(self, region: Region, settings: MixSettings) -> None:
@@ -104,6 +105,10 @@ class Mix(NetworkMethod):
 
     def raw_sample_score(self, score_map: np.ndarray) -> float:
         return top_mean(score_map, self.settings.spacing_mm)
+
+    def on_grid(self, grid: Grid) -> Self:
+        _ = self.runner  # is shared, and made once
+        return super().on_grid(grid)
 
     def _frame(self, scan: np.ndarray | None = None) -> Frame:
         """What is cut into slices, around the middle of the grid; larger where a scan's content needs it.

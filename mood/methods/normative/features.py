@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mood.engines.keras import batch_images, forward
-from mood.networks.efficientnet import as_input, pretrained_features
+from mood.engines import Forward
+from mood.engines.keras import batch_images
+from mood.networks.efficientnet import as_input
 from mood.regions import Grid
 from mood.slices import batches, to_slices
 
@@ -16,8 +17,6 @@ STRIDE = 4  # of the finest features, in pixels of the enlarged slice
 SIDE_MULTIPLE = 16  # of the enlarged slice
 PIXELS_AT_ONCE = 8 * 256 * 256
 LEFT_OUT = 8  # an eighth of the slices at either end holds no brain
-
-Runner = Callable[[np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -60,12 +59,7 @@ class Positions:
         return inside.reshape(self.shape[0], cell, self.shape[1], cell, self.shape[2]).any(axis=(1, 3))
 
 
-def feature_runner(enlargement: int, engine: str | None = None) -> Runner:
-    """The network as a function of (N, H, W, 1) slices; on the process's engine when none is named."""
-    return forward(pretrained_features(enlargement), engine)
-
-
-def slice_features(image: np.ndarray, positions: Positions, run: Runner) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def slice_features(image: np.ndarray, positions: Positions, run: Forward) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Features of the slices of a registered scan, some at a time.
 
     Parameters
@@ -90,7 +84,11 @@ def slice_features(image: np.ndarray, positions: Positions, run: Runner) -> Iter
 
 
 def features_at(
-    image: np.ndarray, positions: Positions, run: Runner, chosen: np.ndarray, project: Callable[[np.ndarray], np.ndarray]
+    image: np.ndarray,
+    positions: Positions,
+    run: Forward,
+    chosen: np.ndarray,
+    project: Callable[[np.ndarray], np.ndarray],
 ) -> np.ndarray:
     """Features of a registered scan at some positions.
 

@@ -1,7 +1,7 @@
 """From registered healthy scans to a model.
 
-    components of the features of some scans -> features of all, kept on disk -> sums by fold
-        -> distances of each fold by what is usual in the others -> what to expect at each position
+components of the features of some scans -> features of all, kept on disk -> sums by fold
+    -> distances of each fold by what is usual in the others -> what to expect at each position
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from mood.calibration import RareValues
-from mood.methods.normative.features import Positions, Runner, features_at, slice_features
+from mood.engines import Forward
+from mood.methods.normative.features import Positions, features_at
 from mood.methods.normative.model import DISTANCES, Expected, Model, within
 from mood.methods.normative.statistics import Sums, Usual, lattice
 from mood.registration.affine import correlation
@@ -51,7 +52,7 @@ class Learning:
 
     images: Sequence[np.ndarray]
     positions: Positions
-    run: Runner
+    run: Forward
     mirrored: bool
     components: int
     folds: int

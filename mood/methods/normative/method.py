@@ -16,32 +16,39 @@ import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
+from msgspec import Meta
 
+from mood.engines import Forward
 from mood.intensities import standardised
 from mood.methods.base import Method, Settings, finite
-from mood.methods.normative.features import Positions, Runner, feature_runner, features_at
+from mood.methods.normative.features import Positions, features_at
 from mood.methods.normative.learning import Learning, well_registered
 from mood.methods.normative.model import Model, untrained, within
+from mood.networks.efficientnet import CHANNELS, pretrained_features
 from mood.regions import Region
 from mood.registration.affine import Registration, register
 from mood.registration.template import Template, mean_spread, template_for
 from mood.scoring import top_mean
+from mood.typed import Share
 
 log = logging.getLogger(__name__)
+
+Smoothing = Annotated[float, Meta(ge=0, le=50)]
 
 
 @dataclass(frozen=True)
 class NormativeSettings(Settings):
     """As measured on held-out training scans; the statistics' constants are in `statistics.py`."""
 
-    enlargement: int = 2  # of the slices, before the network sees them
-    components: int = 80  # of the features; 0.9 of their variance
-    folds: int = 4  # parts of the scans, each measured by what is usual in the others
-    tissue_share: float = 0.3  # of the scans that must have tissue at a position
-    near_smoothing_mm: float = 6.0  # standard deviation, of that distance's map
-    diag_smoothing_mm: float = 2.0
+    enlargement: Annotated[int, Meta(ge=1, le=4)] = 2  # of the slices, before the network sees them
+    components: Annotated[int, Meta(ge=1, le=sum(CHANNELS))] = 80  # of the features; 0.9 of their variance
+    folds: Annotated[int, Meta(ge=2, le=64)] = 4  # parts of the scans, each measured by what is usual in the others
+    tissue_share: Share = 0.3  # of the scans that must have tissue at a position
+    near_smoothing_mm: Smoothing = 6.0  # standard deviation, of that distance's map
+    diag_smoothing_mm: Smoothing = 2.0
 
 
 HALF_SCORE_RARITY = 4.0  # joint rarity that scores 0.5
@@ -53,9 +60,7 @@ class Normative(Method):
     name = "normative"
     settings_type = NormativeSettings
     settings: NormativeSettings
-    engine: str | None = None
-    _template: Template | None = None
-    _runner: Runner | None = None
+    _runner: Forward | None = None
 
     def __init__(self, region: Region, settings: NormativeSettings) -> None:
         super().__init__(region, settings)
@@ -76,9 +81,7 @@ class Normative(Method):
     @property
     def template(self) -> Template:
         """What scans are registered to."""
-        if self._template is None:
-            self._template = template_for(self.region, self.grid, self.model.spread_mm)
-        return self._template
+        return template_for(self.region, self.grid, self.model.spread_mm)
 
     def score_volume(self, scan: np.ndarray) -> np.ndarray:
         scan = finite(scan)
@@ -114,10 +117,11 @@ class Normative(Method):
         return top_mean(score_map, self.settings.spacing_mm)
 
     @property
-    def runner(self) -> Runner:
-        """The feature network."""
+    def runner(self) -> Forward:
+        """The feature network: (N, H, W, 1) float32 ndarray to features."""
         if self._runner is None:
-            self._runner = feature_runner(self.settings.enlargement, self.engine)
+            network = pretrained_features(self.settings.enlargement)
+            self._runner = self.engine.runners({"features": network})["features"]
         return self._runner
 
     def train_epoch(self, scans: Sequence[np.ndarray], rng: np.random.Generator) -> Iterator[dict[str, float]]:
@@ -125,7 +129,6 @@ class Normative(Method):
         self.model = replace(
             untrained(self.positions.shape), spread_mm=mean_spread(map(finite, scans), self.grid.spacing_mm)
         )
-        self._template = None
         images = [self.registered(finite(scan))[1].astype(np.float16) for scan in scans]
         kept = well_registered(images)
         if len(kept) < len(images):
@@ -148,4 +151,3 @@ class Normative(Method):
 
     def load_weights(self, path: Path) -> None:
         self.model = Model.load(path)
-        self._template = None

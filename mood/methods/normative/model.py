@@ -10,8 +10,8 @@ import numpy as np
 from scipy import ndimage
 
 from mood.calibration import RareValues
-from mood.networks.efficientnet import CHANNELS
 from mood.methods.normative.statistics import Lattice, Usual, lattice
+from mood.networks.efficientnet import CHANNELS
 
 DISTANCES = ("near", "diag")
 LEVELS = 255
@@ -90,8 +90,10 @@ class Model:
 
     def save(self, path: Path) -> None:
         with h5py.File(path, "w") as file:
-            file["spread_mm"], file["offset"], file["projection"] = np.array(self.spread_mm), self.offset, self.projection
-            file["shape"], file["chosen"] = np.array(self.places.shape), np.sort(self.places.chosen).astype(np.int32)
+            file["spread_mm"], file["offset"] = np.array(self.spread_mm), self.offset
+            file["projection"] = self.projection
+            tissue = self.places.on_grid(np.ones(len(self.places.chosen), np.float32))
+            _dataset(file, "tissue", tissue.astype(np.uint8))
             for name, values in (("mean", self.usual.mean), ("log_variance", _log(self.usual.variance))):
                 codes, low, step = packed(values)
                 _dataset(file, name, codes)
@@ -107,21 +109,20 @@ class Model:
     def load(cls, path: Path) -> Model:
         with h5py.File(path, "r") as file:
             arrays = {name: item[()] for name, item in file.items()}
-        tissue = np.zeros(tuple(arrays["shape"]), bool)
-        tissue.ravel()[arrays["chosen"]] = True
         mean, log_variance = (
             unpacked(*(arrays[f"{name}{part}"] for part in ("", "_low", "_step"))) for name in ("mean", "log_variance")
         )
         expected = {
             name: Expected(
-                *(arrays[f"{name}_{part}"].astype(np.float32) for part in ("mean", "deviation")),
+                arrays[f"{name}_mean"].astype(np.float32),
+                arrays[f"{name}_deviation"].astype(np.float32),
                 RareValues(tuple(arrays[f"{name}_rare"].tolist())),
             )
             for name in DISTANCES
         }
         return cls(
             tuple(arrays["spread_mm"].tolist()),
-            lattice(tissue),
+            lattice(arrays["tissue"] > 0),
             arrays["projection"].astype(np.float32),
             arrays["offset"],
             Usual(mean, np.exp(log_variance), _lower(arrays["whitening"], mean.shape[1])),
@@ -135,7 +136,8 @@ def untrained(shape: tuple[int, int, int]) -> Model:
     nothing = np.zeros(0, np.float32)
     usual = Usual(np.zeros((0, 1), np.float32), np.zeros((0, 1), np.float32), np.zeros((0, 1, 1), np.float32))
     expected = {name: Expected(nothing, nothing, RareValues.of(nothing)) for name in DISTANCES}
-    return Model((0.0, 0.0, 0.0), places, np.zeros((sum(CHANNELS), 1), np.float32), np.zeros(1, np.float32), usual, expected)
+    projection, offset = np.zeros((sum(CHANNELS), 1), np.float32), np.zeros(1, np.float32)
+    return Model((0.0, 0.0, 0.0), places, projection, offset, usual, expected)
 
 
 def within(values: np.ndarray, places: Lattice, sigma: tuple[float, ...] | float) -> np.ndarray:

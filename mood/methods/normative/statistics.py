@@ -156,5 +156,3 @@ def _whitening(covariances: np.ndarray, sizes: np.ndarray) -> np.ndarray:
     trace = np.trace(drawn, axis1=1, axis2=2)[:, None, None] / components
     drawn += (TRACE_SHARE * trace + SMALLEST) * np.eye(components)
     return np.linalg.inv(np.linalg.cholesky(drawn)).astype(np.float32)
-
-
