@@ -1,6 +1,7 @@
 """Intensity atlas: how far each voxel lies from the mean of healthy scans. A baseline, not a method to rely on.
 
-Scans are aligned to the atlas (`alignment.py`) and brought to its median intensity; the map is |z| / (|z| + 3), z the distance in standard deviations.
+Scans are aligned to the atlas (`alignment.py`) and brought to its median intensity; the map is |z| / (|z| + 3), z the
+distance in standard deviations.
 """
 
 from __future__ import annotations
