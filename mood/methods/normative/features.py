@@ -56,7 +56,7 @@ class Positions:
         inside = image[:, :, self.slices] > 0
         missing = [(0, side * cell - size) for side, size in zip(self.shape[:2], inside.shape, strict=False)]
         inside = np.pad(inside, [*missing, (0, 0)])
-        return inside.reshape(self.shape[0], cell, self.shape[1], cell, self.shape[2]).any(axis=(1, 3))
+        return inside.reshape(self.shape[0], cell, self.shape[1], cell, self.shape[2]).max(axis=(1, 3))
 
 
 def slice_features(image: np.ndarray, positions: Positions, run: Forward) -> Iterator[tuple[np.ndarray, np.ndarray]]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from scipy import ndimage
 
 from mood.calibration import RareValues
 from mood.engines import Forward
@@ -21,7 +22,8 @@ from mood.methods.normative.statistics import Sums, Usual, lattice
 from mood.registration.affine import correlation
 
 PCA_SCANS, PCA_POSITIONS = 24, 2000  # that the components are found from: scans, and positions of each
-WORST_FIT, SPREAD_OF_FITS = 0.6, 0.15  # correlation with the mean scan; below both, a scan is not learnt from
+WORSE_FIT = 0.08  # of the correlation with the mean scan, below the median: what is misplaced is not learnt from
+AROUND_TEMPLATE = 3  # positions beyond the template's tissue that may still be learnt
 SMOOTHED_POSITIONS = 1.0  # standard deviation, of what is expected at each position
 SMALLEST_DEVIATION = 0.05  # of the logarithm of a distance
 
@@ -32,7 +34,7 @@ def well_registered(images: Sequence[np.ndarray]) -> list[int]:
     """The scans that look like their mean; one that was misplaced would make everything usual."""
     mean = sum(image.astype(np.float32) for image in images) / len(images)
     fits = np.array([correlation(image, mean) for image in images])
-    return [int(i) for i in np.flatnonzero(fits >= min(WORST_FIT, float(np.median(fits)) - SPREAD_OF_FITS))]
+    return [int(i) for i in np.flatnonzero(fits >= np.median(fits) - WORSE_FIT)]
 
 
 @dataclass
@@ -43,6 +45,8 @@ class Learning:
     ----------
     images : sequence of (X, Y, Z) float ndarray in [0, 1]
         Registered scans on the positions' grid.
+    template : (X, Y, Z) float32 ndarray, optional
+        What they were registered to, where that is an image.
     mirrored : bool
         Whether their mirror images are subjects as well.
     components, folds : int
@@ -51,6 +55,7 @@ class Learning:
     """
 
     images: Sequence[np.ndarray]
+    template: np.ndarray | None
     positions: Positions
     run: Forward
     mirrored: bool
@@ -95,7 +100,10 @@ class Learning:
 
     def _tissue(self) -> np.ndarray:
         share = sum(self.positions.tissue(image).astype(np.float32) for _, _, image in self._subjects()) / self._count
-        return share >= self.tissue_share
+        if self.template is None:
+            return share >= self.tissue_share
+        around = ndimage.binary_dilation(self.positions.tissue(self.template), iterations=AROUND_TEMPLATE)
+        return (share >= self.tissue_share) & (around | around[::-1])
 
     def _components(self, chosen: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Projection (channels, K) and offset (K,) of features to the principal components of standardised ones."""

@@ -46,7 +46,7 @@ class NormativeSettings(Settings):
     enlargement: Annotated[int, Meta(ge=1, le=4)] = 2  # of the slices, before the network sees them
     components: Annotated[int, Meta(ge=1, le=sum(CHANNELS))] = 80  # of the features; 0.9 of their variance
     folds: Annotated[int, Meta(ge=2, le=64)] = 4  # parts of the scans, each measured by what is usual in the others
-    tissue_share: Share = 0.3  # of the scans that must have tissue at a position
+    tissue_share: Share = 0.5  # of the scans that must have tissue at a position
     near_smoothing_mm: Smoothing = 6.0  # standard deviation, of that distance's map
     diag_smoothing_mm: Smoothing = 2.0
 
@@ -135,6 +135,7 @@ class Normative(Method):
             log.info("normative: %d of %d scans left out: badly registered", len(images) - len(kept), len(images))
         learning = Learning(
             [images[i] for i in kept],
+            self.template.image,
             self.positions,
             self.runner,
             self.region.symmetric,

@@ -16,6 +16,7 @@ OWN_SHARE, GLOBAL_SHARE, TRACE_SHARE = 0.85, 0.15, 0.001  # of a neighbourhood's
 MEAN_VARIANCE_SHARE = 0.1  # added to each position's own variance
 NEAR = 2  # positions along each axis that a scan may be out of place by
 SMALLEST = 1e-6
+SMALLEST_VARIANCE = 1e-3  # added to a covariance's diagonal; features are of the order of 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,7 +94,7 @@ class Sums:
         self.first += features
         self.squares += features**2
         for number, block in places.blocks():
-            rows = features[block]
+            rows = features[block].astype(np.float64)
             self.products[number] += rows.T @ rows
 
     def without(self, other: Sums) -> Sums:
@@ -154,5 +155,5 @@ def _whitening(covariances: np.ndarray, sizes: np.ndarray) -> np.ndarray:
     components = len(overall)
     drawn = OWN_SHARE * covariances + GLOBAL_SHARE * overall
     trace = np.trace(drawn, axis1=1, axis2=2)[:, None, None] / components
-    drawn += (TRACE_SHARE * trace + SMALLEST) * np.eye(components)
+    drawn += (TRACE_SHARE * trace + SMALLEST_VARIANCE) * np.eye(components)
     return np.linalg.inv(np.linalg.cholesky(drawn)).astype(np.float32)
