@@ -17,7 +17,8 @@ from scipy.special import stdtr
 from mood.typed import Share
 
 RARITIES = (0.0, 0.05, 0.15, 0.3, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 4.5, 5.0)  # that values are kept at
-WHOLE_DECADES = (1.0, 2.0, 3.0, 4.0, 5.0)  # those of weights that were calibrated without saying so
+DECADES = (1.0, 2.0, 3.0, 4.0, 5.0)  # those that are kept with the weights of a method
+MOST_BEYOND = 5.0  # decades, of what no healthy voxel reached
 SCORE_A_DECADE = 0.2
 ROOM = 0.1  # of the scale, for what is rarer than healthy tissue can tell
 SMALLEST_SCORE = 1e-6
@@ -40,16 +41,17 @@ class RareValues:
     rarities: tuple[float, ...] = RARITIES
 
     @classmethod
-    def of(cls, values: np.ndarray) -> Self:
+    def of(cls, values: np.ndarray, rarities: tuple[float, ...] = RARITIES) -> Self:
         """Measured on values of healthy voxels; evenly over [0, 1] where there are none."""
-        shares = 1 - 10.0 ** -np.array(RARITIES)
-        found = np.quantile(values, shares) if values.size else np.linspace(0, 1, len(RARITIES))
-        return cls(tuple(round(float(value), 6) for value in found))
+        shares = 1 - 10.0 ** -np.array(rarities)
+        found = np.quantile(values, shares) if values.size else np.linspace(0, 1, len(rarities))
+        return cls(tuple(round(float(value), 6) for value in found), rarities)
 
     def rarity(self, values: np.ndarray) -> np.ndarray:
         """-log10 of the share of healthy voxels that are higher, float32, same shape.
 
-        Beyond the rarest healthy value it goes on as it rose before, so that order is kept.
+        Beyond the rarest healthy value it goes on as it rose before, ever slower: order is kept, and no map can be so
+        sure that others no longer count.
         """
         at, rarities = np.maximum.accumulate(self.values), np.array(self.rarities)
         at = at + np.arange(len(at)) * 1e-9  # strictly rising
@@ -59,7 +61,7 @@ class RareValues:
             float(np.interp(rarities[-1], rarities, at) - np.interp(rarities[-1] - 1, rarities, at)), 1e-3
         )
         beyond = np.maximum(values - at[-1], 0) * slope
-        return (np.interp(values, at, rarities) + beyond).astype(np.float32)
+        return (np.interp(values, at, rarities) + MOST_BEYOND * (1 - np.exp(-beyond / MOST_BEYOND))).astype(np.float32)
 
 
 def as_score(rarity: np.ndarray) -> np.ndarray:
@@ -77,24 +79,20 @@ class Calibration:
     ----------
     log_mean, log_spread : float
         Mean and standard deviation of the logarithm of the sample scores.
-    rare_values, rarities : tuples of float, rising
-        What the map's values on healthy tissue reach, as in `RareValues`.
+    rare_values : tuple of float, rising
+        What one healthy tissue voxel in 10, 100, ... reaches in the map, for each of `DECADES`.
     scans : int
         How many there were.
     """
 
     log_mean: Annotated[float, Meta(ge=-20, le=0)]  # scores are at most 1
     log_spread: Annotated[float, Meta(gt=0, le=20)]
-    rare_values: Annotated[tuple[Share, ...], Meta(min_length=2)]
-    rarities: tuple[Annotated[float, Meta(ge=0, le=20)], ...] = WHOLE_DECADES
+    rare_values: Annotated[tuple[Share, ...], Meta(min_length=len(DECADES), max_length=len(DECADES))]
     scans: Annotated[int, Meta(ge=1)] = FEW_SCANS
 
     def __post_init__(self) -> None:
-        for name, values in (("rare_values", self.rare_values), ("rarities", self.rarities)):
-            if any(a > b for a, b in itertools.pairwise(values)):
-                raise ValueError(f"{name}: they do not rise")
-        if len(self.rare_values) != len(self.rarities):
-            raise ValueError("rare_values: as many as rarities are needed")
+        if any(a > b for a, b in itertools.pairwise(self.rare_values)):
+            raise ValueError("rare_values: they do not rise")
 
     def share_below(self, sample_score: float) -> float:
         """The share of healthy scans that are to be expected to score lower, in [0, 1].
@@ -105,9 +103,14 @@ class Calibration:
         z = (np.log(max(sample_score, SMALLEST_SCORE)) - self.log_mean) / self.log_spread
         return float(stdtr(max(self.scans - 1, 1), z / np.sqrt(1 + 1 / self.scans)))
 
+    @property
+    def rare(self) -> RareValues:
+        """What the map's values on healthy tissue reach."""
+        return RareValues(self.rare_values, DECADES)
+
     def rarity(self, score_map: np.ndarray) -> np.ndarray:
         """How rare each value is in healthy tissue, in decades; float32, same shape."""
-        return RareValues(self.rare_values, self.rarities).rarity(score_map)
+        return self.rare.rarity(score_map)
 
 
 def calibrate(sample_scores: Iterable[float], tissue_values: Iterable[np.ndarray]) -> Calibration:
@@ -121,6 +124,5 @@ def calibrate(sample_scores: Iterable[float], tissue_values: Iterable[np.ndarray
         The maps' values on tissue.
     """
     logs = np.log(np.maximum(list(sample_scores), SMALLEST_SCORE))
-    rare = RareValues.of(np.concatenate(list(tissue_values)))
-    spread = float(max(logs.std(), SMALLEST_SPREAD))
-    return Calibration(float(logs.mean()), spread, rare.values, rare.rarities, len(logs))
+    rare = RareValues.of(np.concatenate(list(tissue_values)), DECADES)
+    return Calibration(float(logs.mean()), float(max(logs.std(), SMALLEST_SPREAD)), rare.values, len(logs))

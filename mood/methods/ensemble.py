@@ -11,7 +11,7 @@ mean of theirs. Each member works on its own grid, and one that can sees scans o
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -133,26 +133,19 @@ class Ensemble(Method):
 
     def _joined(self, scan: np.ndarray, further: Mapping[Grid, np.ndarray]) -> np.ndarray:
         maps = self.maps(scan, further)
-        rare = {name: self.rare_values(name) for name in maps}
+        rare = {name: self._rare(name) for name in maps}
         if any(values is None for values in rare.values()):
             return np.clip(np.mean(list(maps.values()), axis=0), 0.0, 1.0).astype(np.float32)
-        joint = self.join({name: values.rarity(maps[name]) for name, values in rare.items() if values is not None})
-        if (known := self.settings.rare.get(JOINED.join(sorted(maps)))) is not None:
-            joint = known.rarity(joint)
-        return np.where(scan > 0, as_score(joint), np.float32(0))
+        score_map = as_score(joint_rarity(maps, {name: of for name, of in rare.items() if of} | self.settings.rare))
+        return np.where(scan > 0, score_map, np.float32(0))
 
-    @staticmethod
-    def join(rarities: Mapping[str, np.ndarray]) -> np.ndarray:
-        """The root of the mean square of several rarities: what one member is sure of is not outvoted."""
-        return np.sqrt(np.mean([np.square(rarity) for rarity in rarities.values()], axis=0))
-
-    def rare_values(self, name: str) -> RareValues | None:
+    def _rare(self, name: str) -> RareValues | None:
         """What a member's map reaches in healthy tissue, as measured for the ensemble or else for the member."""
         if name in self.settings.rare:
             return self.settings.rare[name]
         calibrations = {member.name: member.calibration for member in self.members}
-        own = calibrations.get(name)
-        return RareValues(own.rare_values, own.rarities) if own is not None else None
+        own = calibrations.get(name.removesuffix(FINE.format("")))
+        return None if own is None else own.rare
 
     def train_epoch(self, scans: Sequence[np.ndarray], rng: np.random.Generator) -> Iterator[dict[str, float]]:
         """An epoch of each member in turn, on scans of the ensemble's grid."""
@@ -195,6 +188,26 @@ class Joint(Ensemble):
 
     def raw_sample_score(self, score_map: np.ndarray) -> float:
         return top_mean(score_map, self.settings.spacing_mm)
+
+
+def joint_rarity(maps: Mapping[str, np.ndarray], rare: Mapping[str, RareValues]) -> np.ndarray:
+    """The root of the mean square of the rarities of several maps: what one is sure of is not outvoted.
+
+    Parameters
+    ----------
+    maps : dict of float32 ndarray by name, of one shape
+    rare : dict of RareValues
+        Of each map by its name; where what is joined is known too (`joined_name`), it becomes a rarity again.
+    """
+    squares = [np.square(rare[name].rarity(score_map)) for name, score_map in maps.items()]
+    joint = np.sqrt(np.mean(squares, axis=0))
+    known = rare.get(joined_name(maps)) if len(maps) > 1 else None
+    return joint if known is None else known.rarity(joint)
+
+
+def joined_name(names: Iterable[str]) -> str:
+    """What several joined maps are called."""
+    return JOINED.join(sorted(names))
 
 
 def _resampled(image: np.ndarray, source: Grid, target: Grid, shape: tuple[int, ...] | None = None) -> np.ndarray:

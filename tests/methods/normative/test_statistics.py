@@ -17,7 +17,7 @@ def scans(places, count, components=3, seed=0):
     """Features with a mean of their own at each position, correlated alike everywhere."""
     rng = np.random.default_rng(seed)
     mean = np.random.default_rng(9).normal(0, 3, (len(places.chosen), components))
-    mixing = np.array([[1.0, 0.8, 0.0], [0.0, 0.6, 0.0], [0.0, 0.0, 0.1]])
+    mixing = np.array([[1.0, 0.8, 0.0], [0.0, 0.6, 0.0], [0.0, 0.0, 0.5]])
     return [(mean + rng.normal(0, 1, mean.shape) @ mixing).astype(np.float32) for _ in range(count)]
 
 
