@@ -119,10 +119,10 @@ class Ensemble(Method):
             The same scan on other grids; for members whose grid is missing it is resampled.
         """
         found = {member.name: self._member_map(member, scan, further) for member in self.members}
-        for member in self.members:
-            if member.sees_finer and self._finer_grid in further:
-                finer = member.on_grid(self._finer_grid)
-                found[FINE.format(member.name)] = self._member_map(finer, scan, further)
+        if (grid := self._finer_grid) is not None and grid in further:
+            for member in self.members:
+                if member.sees_finer:
+                    found[FINE.format(member.name)] = self._member_map(member.on_grid(grid), scan, further)
         return found
 
     def _member_map(self, member: Method, scan: np.ndarray, further: Mapping[Grid, np.ndarray]) -> np.ndarray:

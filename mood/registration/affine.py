@@ -82,7 +82,7 @@ def register(scan: np.ndarray, spacing_mm: tuple[float, ...], template: Template
     Registration
         Always; its `warning` says when it is not to be relied on.
     """
-    key = hashlib.blake2b(np.ascontiguousarray(scan)).digest(), scan.shape, spacing_mm, template
+    key = hashlib.blake2b(scan.tobytes()).digest(), scan.shape, spacing_mm, template
     if key not in _last:
         _last.clear()
         _last[key] = _searched(scan, spacing_mm, template)

@@ -75,7 +75,7 @@ def _fitted(
     moving, fixed, matrix, out = (folder / name for name in ("scan.nii", "template.nii", "affine.json", "out.nii"))
     nib.save(_centred_image(*scan), moving)
     nib.save(_centred_image(*template), fixed)
-    command: list[str | Path] = [binary, moving, "-allineate", fixed, "-final", "NN", "-savemat", matrix, out]
+    command = [str(part) for part in (binary, moving, "-allineate", fixed, "-final", "NN", "-savemat", matrix, out)]
     one_thread = os.environ | {"OMP_NUM_THREADS": "1"}  # more wait for each other longer than they help
     subprocess.run(command, check=True, capture_output=True, timeout=time_limit_s, env=one_thread)
     affine = np.array(json.loads(matrix.read_text(encoding="utf-8"))[MATRIX], np.float64)

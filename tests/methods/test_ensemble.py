@@ -137,7 +137,7 @@ def test_a_scan_of_fine_voxels_is_seen_on_a_finer_grid_too(rng):
     member.shown.clear()
     score_map = ensemble.score_scan(scan)
     assert score_map.shape == scan.data.shape
-    assert member.shown == [scan.data.shape]  # the finer grid is another object's
+    assert member.shown == [scan.data.shape, (48, 40, 32)]
     assert score_map.max() > 0
 
 

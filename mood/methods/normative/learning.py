@@ -32,7 +32,9 @@ Losses = Generator[dict[str, float], None, Model]
 
 def well_registered(images: Sequence[np.ndarray]) -> list[int]:
     """The scans that look like their mean; one that was misplaced would make everything usual."""
-    mean = sum(image.astype(np.float32) for image in images) / len(images)
+    mean = np.zeros(images[0].shape, np.float32)
+    for image in images:
+        mean += image.astype(np.float32) / len(images)
     fits = np.array([correlation(image, mean) for image in images])
     return [int(i) for i in np.flatnonzero(fits >= np.median(fits) - WORSE_FIT)]
 
@@ -99,11 +101,14 @@ class Learning:
                 number += 1
 
     def _tissue(self) -> np.ndarray:
-        share = sum(self.positions.tissue(image).astype(np.float32) for _, _, image in self._subjects()) / self._count
+        count = np.zeros(self.positions.shape, np.int32)
+        for _, _, image in self._subjects():
+            count += self.positions.tissue(image)
+        common: np.ndarray = count >= self.tissue_share * self._count
         if self.template is None:
-            return share >= self.tissue_share
+            return common
         around = ndimage.binary_dilation(self.positions.tissue(self.template), iterations=AROUND_TEMPLATE)
-        return (share >= self.tissue_share) & (around | around[::-1])
+        return common & (around | around[::-1])
 
     def _components(self, chosen: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Projection (channels, K) and offset (K,) of features to the principal components of standardised ones."""

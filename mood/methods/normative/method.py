@@ -66,7 +66,6 @@ class Normative(Method):
         super().__init__(region, settings)
         self.positions = Positions(self.grid, settings.enlargement)
         self.model = untrained(self.positions.shape)
-        self._passed = False
 
     @classmethod
     def default_settings(cls, region: Region) -> NormativeSettings:
@@ -75,8 +74,8 @@ class Normative(Method):
 
     @property
     def finished(self) -> bool:
-        """One pass is all it takes."""
-        return self._passed
+        """One pass is all it takes; a further one starts over."""
+        return len(self.model.places.chosen) > 0
 
     @property
     def template(self) -> Template:
@@ -145,7 +144,6 @@ class Normative(Method):
             self._smoothing_mm,
         )
         self.model = yield from learning.go(self.model, rng)
-        self._passed = True
 
     def save_weights(self, path: Path) -> None:
         self.model.save(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -140,7 +141,7 @@ def untrained(shape: tuple[int, int, int]) -> Model:
     return Model((0.0, 0.0, 0.0), places, projection, offset, usual, expected)
 
 
-def within(values: np.ndarray, places: Lattice, sigma: tuple[float, ...] | float) -> np.ndarray:
+def within(values: np.ndarray, places: Lattice, sigma: Sequence[float] | float) -> np.ndarray:
     """Values on the lattice's grid, smoothed among its positions; 0 elsewhere."""
     inside = places.on_grid(np.ones(len(places.chosen), np.float32))
     share = np.maximum(ndimage.gaussian_filter(inside, sigma, mode="constant"), FEWEST_TISSUE)
