@@ -196,6 +196,7 @@ def write_folder(folder: Path, full_arrays: Path, config: WeightsConfig) -> None
 
 def write_joined(folder: Path, members: Sequence[WeightsFolder], config: WeightsConfig) -> None:
     """Write a weights folder that joins those beside it; `config` lacks what names them only."""
+    folder.mkdir(parents=True, exist_ok=True)
     names = tuple(member.path.name for member in members)
     _describe(folder, replace(config, members=names, sha256=joined_digest(members)))
 
