@@ -215,6 +215,12 @@ def record_scores(weights: WeightsFolder, scores: Bench) -> None:
     _describe(weights.path, replace(weights.config, bench=scores))
 
 
+def record_calibration(weights: WeightsFolder, calibration: Calibration) -> WeightsFolder:
+    """Keep what the scores of these weights mean; the arrays stay as they are."""
+    _describe(weights.path, replace(weights.config, calibration=calibration))
+    return read_folder(weights.path)
+
+
 def _describe(folder: Path, config: WeightsConfig) -> None:
     """Write the card and the config that makes a weights folder of what is there."""
     write_text(folder / CARD, card_text(config))
