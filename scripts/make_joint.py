@@ -3,7 +3,8 @@
     python scripts/make_joint.py --data DATA
 
 DATA holds MANIFEST.csv; which of its scans are held out, `mood.benchmark.manifest.held_out` says. Nothing is trained:
-members that were trained without held-out scans are calibrated, and what each map, and what they joined, reach in healthy tissue is all that is kept. About five minutes on two cores.
+members that were trained without held-out scans are calibrated, and what each map, and what they joined, reach in
+healthy tissue is all that is kept. About five minutes on two cores.
 """
 
 from __future__ import annotations
