@@ -6,7 +6,7 @@ Nothing is normalised within a case: the same value means the same in every scan
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Self
 
@@ -21,6 +21,7 @@ DECADES = (1.0, 2.0, 3.0, 4.0, 5.0)  # those that are kept with the weights of a
 MOST_BEYOND = 5.0  # decades, of what no healthy voxel reached
 SCORE_A_DECADE = 0.2
 ROOM = 0.1  # of the scale, for what is rarer than healthy tissue can tell
+JOINED = "+"  # between the names of maps that were joined
 SMALLEST_SCORE = 1e-6
 SMALLEST_SPREAD = 0.1  # of the logarithm: scores of a few scans that happen to agree are not certain
 FEW_SCANS = 6  # that weights without a number were calibrated on
@@ -69,6 +70,26 @@ def as_score(rarity: np.ndarray) -> np.ndarray:
     scaled = np.asarray(rarity, np.float32) * np.float32(SCORE_A_DECADE)
     beyond = np.maximum(scaled - (1 - ROOM), 0)
     return np.where(beyond > 0, 1 - ROOM * np.exp(-beyond / ROOM), np.maximum(scaled, 0)).astype(np.float32)
+
+
+def joint_rarity(maps: Mapping[str, np.ndarray], rare: Mapping[str, RareValues]) -> np.ndarray:
+    """The root of the mean square of the rarities of several maps: what one is sure of is not outvoted.
+
+    Parameters
+    ----------
+    maps : dict of float32 ndarray by name, of one shape
+    rare : dict of RareValues
+        Of each map by its name; where what is joined is known too (`joined_name`), it becomes a rarity again.
+    """
+    squares = [np.square(rare[name].rarity(score_map)) for name, score_map in maps.items()]
+    joint = np.sqrt(np.mean(squares, axis=0))
+    known = rare.get(joined_name(maps)) if len(maps) > 1 else None
+    return joint if known is None else known.rarity(joint)
+
+
+def joined_name(names: Iterable[str]) -> str:
+    """What several joined maps are called."""
+    return JOINED.join(sorted(names))
 
 
 @dataclass(frozen=True)

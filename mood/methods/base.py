@@ -143,6 +143,16 @@ class Method(ABC):
         """
         return self.score_volume(scan.data)
 
+    def separate_maps(self, scan: np.ndarray) -> dict[str, np.ndarray]:
+        """The maps that an ensemble joins: the only one, by no name, or several by names where the method has such.
+
+        Parameters
+        ----------
+        scan : (X, Y, Z) float32 ndarray in [0, 1]
+            As for `score_volume`.
+        """
+        return {"": self.score_volume(scan)}
+
     def further_grids(self, spacing_mm: tuple[float, ...]) -> tuple[Grid, ...]:
         """Grids that `score_scan` wants a scan on beside `grid`.
 

@@ -11,14 +11,14 @@ mean of theirs. Each member works on its own grid, and one that can sees scans o
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
 from msgspec import Meta
 
-from mood.calibration import RareValues, as_score
+from mood.calibration import RareValues, as_score, joint_rarity
 from mood.conform import ConformedScan
 from mood.methods import MEMBERS, method_type
 from mood.methods.base import Method, Millimetres, Settings, finite
@@ -30,7 +30,6 @@ from mood.typed import Batch, Width
 from mood.weights.bundle import read_bundle, write_bundle
 
 FINE = "{} fine"  # a member on the finer grid
-JOINED = "+"  # between the names of maps that were joined
 
 
 @dataclasses.dataclass(frozen=True)
@@ -108,8 +107,10 @@ class Ensemble(Method):
     def score_scan(self, scan: ConformedScan) -> np.ndarray:
         return self._joined(finite(scan.data), scan.further)
 
-    def maps(self, scan: np.ndarray, further: Mapping[Grid, np.ndarray]) -> dict[str, np.ndarray]:
-        """The map of each member by its name, and of those that see the finer grid, on the ensemble's grid.
+    def maps(
+        self, scan: np.ndarray, further: Mapping[Grid, np.ndarray], separate: bool = True
+    ) -> dict[str, np.ndarray]:
+        """The maps of each member by its name, and of those that see the finer grid, on the ensemble's grid.
 
         Parameters
         ----------
@@ -117,22 +118,32 @@ class Ensemble(Method):
             On the ensemble's grid.
         further : dict of (X', Y', Z') float32 ndarray by Grid
             The same scan on other grids; for members whose grid is missing it is resampled.
+        separate : bool
+            Whether members give several maps where they have such; those can be joined only when they were measured.
         """
-        found = {member.name: self._member_map(member, scan, further) for member in self.members}
+        found: dict[str, np.ndarray] = {}
+        for member in self.members:
+            found |= self._member_maps(member, member.name, scan, further, separate)
         if (grid := self._finer_grid) is not None and grid in further:
             for member in self.members:
                 if member.sees_finer:
-                    found[FINE.format(member.name)] = self._member_map(member.on_grid(grid), scan, further)
+                    found |= self._member_maps(member.on_grid(grid), FINE.format(member.name), scan, further, separate)
         return found
 
-    def _member_map(self, member: Method, scan: np.ndarray, further: Mapping[Grid, np.ndarray]) -> np.ndarray:
-        if member.settings.spacing_mm == self.settings.spacing_mm:
-            return member.score_volume(scan)
-        own = further[member.grid] if member.grid in further else _resampled(scan, self.grid, member.grid)
-        return _resampled(member.score_volume(own), member.grid, self.grid, scan.shape)
+    def _member_maps(
+        self, member: Method, name: str, scan: np.ndarray, further: Mapping[Grid, np.ndarray], separate: bool
+    ) -> dict[str, np.ndarray]:
+        alike, own = member.settings.spacing_mm == self.settings.spacing_mm, scan
+        if not alike:
+            own = further[member.grid] if member.grid in further else _resampled(scan, self.grid, member.grid)
+        maps = member.separate_maps(own) if separate else {"": member.score_volume(own)}
+        return {
+            f"{name} {kind}".strip(): of if alike else _resampled(of, member.grid, self.grid, scan.shape)
+            for kind, of in maps.items()
+        }
 
     def _joined(self, scan: np.ndarray, further: Mapping[Grid, np.ndarray]) -> np.ndarray:
-        maps = self.maps(scan, further)
+        maps = self.maps(scan, further, separate=bool(self.settings.rare))
         rare = {name: self._rare(name) for name in maps}
         if any(values is None for values in rare.values()):
             return np.clip(np.mean(list(maps.values()), axis=0), 0.0, 1.0).astype(np.float32)
@@ -188,26 +199,6 @@ class Joint(Ensemble):
 
     def raw_sample_score(self, score_map: np.ndarray) -> float:
         return top_mean(score_map, self.settings.spacing_mm)
-
-
-def joint_rarity(maps: Mapping[str, np.ndarray], rare: Mapping[str, RareValues]) -> np.ndarray:
-    """The root of the mean square of the rarities of several maps: what one is sure of is not outvoted.
-
-    Parameters
-    ----------
-    maps : dict of float32 ndarray by name, of one shape
-    rare : dict of RareValues
-        Of each map by its name; where what is joined is known too (`joined_name`), it becomes a rarity again.
-    """
-    squares = [np.square(rare[name].rarity(score_map)) for name, score_map in maps.items()]
-    joint = np.sqrt(np.mean(squares, axis=0))
-    known = rare.get(joined_name(maps)) if len(maps) > 1 else None
-    return joint if known is None else known.rarity(joint)
-
-
-def joined_name(names: Iterable[str]) -> str:
-    """What several joined maps are called."""
-    return JOINED.join(sorted(names))
 
 
 def _resampled(image: np.ndarray, source: Grid, target: Grid, shape: tuple[int, ...] | None = None) -> np.ndarray:

@@ -132,12 +132,16 @@ def _registration(
     if image is not None:
         registered = _resampled(scan, matrix, spacing_mm, grid.shape, grid.spacing_mm)
         fit = correlation(registered, image)
-        inside = float(registered[image > 0].mean())
-        outside = float(registered[image == 0].mean()) / inside if inside > 0 else float("inf")
+        inside, beyond = (_mean(registered[where]) for where in (image > 0, image == 0))
+        outside = beyond / inside if inside > 0 else float("inf")
     warning = f"it fits the template badly (correlation {fit:.2f})" if fit < DOUBTFUL else ""
     return Registration(
         matrix, method, fit, outside, _scales(matrix), warning, scan.shape, spacing_mm, grid.shape, grid.spacing_mm
     )
+
+
+def _mean(values: np.ndarray) -> float:
+    return float(values.mean()) if values.size else 0.0
 
 
 def _scales(matrix: np.ndarray) -> tuple[float, ...]:

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from mood.calibration import RareValues, as_score, calibrate
+from mood.calibration import RareValues, as_score, calibrate, joined_name, joint_rarity
 from mood.detector import Detector
 from mood.errors import NoInputError
 from mood.methods import load_method, method_type
-from mood.methods.ensemble import FINE, Ensemble, joined_name, joint_rarity
+from mood.methods.ensemble import FINE, Ensemble
 from mood.volume import load, scan_name
 from mood.weights.config import TrainingFacts, WeightsConfig
 from mood.weights.store import WeightsFolder, write_joined

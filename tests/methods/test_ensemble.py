@@ -105,6 +105,17 @@ class Known(Fpi):
 UNIFORM = Calibration(-2.0, 1.0, (0.1, 0.2, 0.3, 0.4, 0.5))  # a tenth a decade
 
 
+def test_members_with_several_maps_are_joined_by_each_once_they_were_measured():
+    class Two(Known):
+        def separate_maps(self, scan):
+            return {"low": np.full(scan.shape, 0.1, np.float32), "high": np.full(scan.shape, 0.3, np.float32)}
+
+    scan, member = np.ones((24, 20, 16), np.float32), Two("a", 0.2, UNIFORM)
+    np.testing.assert_allclose(joint([member]).score_volume(scan), 0.4, atol=1e-5)
+    told = dict.fromkeys(("a low", "a high"), {"values": [0.0, 1.0], "rarities": [0.0, 10.0]})
+    np.testing.assert_allclose(joint([member], rare=told).score_volume(scan), 0.2 * np.sqrt(5), atol=1e-5)
+
+
 def joint(members, **settings):
     own = {"grid_shape": FINE["grid_shape"], "spacing_mm": FINE["spacing_mm"], "slice_axis": 2}
     return Joint.composed_of(members, own | settings)

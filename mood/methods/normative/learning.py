@@ -17,7 +17,7 @@ from scipy import ndimage
 from mood.calibration import RareValues
 from mood.engines import Forward
 from mood.methods.normative.features import Positions, features_at
-from mood.methods.normative.model import DISTANCES, Expected, Model, within
+from mood.methods.normative.model import DISTANCES, Expected, Model, blurred, within
 from mood.methods.normative.statistics import Sums, Usual, lattice
 from mood.registration.affine import correlation
 
@@ -162,7 +162,7 @@ class Learning:
         expected = Expected(mean, np.maximum(np.sqrt(variance), SMALLEST_DEVIATION), RareValues.of(np.zeros(0)))
         model = replace(model, expected=model.expected | {name: expected})
         sigma = [self.smoothing_mm[name] / mm for mm in self.positions.spacing_mm]
-        smooth = [within(model.standard(name, values), places, sigma).ravel()[places.chosen] for values in logs]
+        smooth = [blurred(model.standard(name, values), sigma).ravel()[places.chosen] for values in logs]
         return replace(expected, rare=RareValues.of(np.concatenate(smooth)))
 
 

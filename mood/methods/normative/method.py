@@ -21,12 +21,13 @@ from typing import Annotated
 import numpy as np
 from msgspec import Meta
 
+from mood.calibration import joint_rarity
 from mood.engines import Forward
 from mood.intensities import standardised
 from mood.methods.base import Method, Settings, finite
 from mood.methods.normative.features import Positions, features_at
 from mood.methods.normative.learning import Learning, well_registered
-from mood.methods.normative.model import Model, untrained, within
+from mood.methods.normative.model import Model, blurred, untrained
 from mood.networks.efficientnet import CHANNELS, pretrained_features
 from mood.regions import Region
 from mood.registration.affine import Registration, register
@@ -52,6 +53,7 @@ class NormativeSettings(Settings):
 
 
 HALF_SCORE_RARITY = 4.0  # joint rarity that scores 0.5
+HALF_SCORE_DEVIATIONS = 4.0  # beyond the expected distance, that lie half way to 1
 
 
 class Normative(Method):
@@ -84,13 +86,25 @@ class Normative(Method):
 
     def score_volume(self, scan: np.ndarray) -> np.ndarray:
         scan = finite(scan)
+        distances = self._distances(scan)
+        joint = joint_rarity(distances, {name: one.rare for name, one in self.model.expected.items()})
+        return np.where(scan > 0, joint / (joint + HALF_SCORE_RARITY), np.float32(0))
+
+    def separate_maps(self, scan: np.ndarray) -> dict[str, np.ndarray]:
+        """The two distances, each in [0, 1]: an ensemble joins them like maps of two methods."""
+        scan = finite(scan)
+        return {
+            name: np.where(scan > 0, 0.5 + 0.5 * z / (np.abs(z) + HALF_SCORE_DEVIATIONS), np.float32(0))
+            for name, z in self._distances(scan).items()
+        }
+
+    def _distances(self, scan: np.ndarray) -> dict[str, np.ndarray]:
+        """Each distance in standard deviations of healthy scans, smoothed, on the scan's voxels."""
         registration, image = self.registered(scan)
-        joint = np.zeros(self.positions.shape, np.float32)
-        for name, values in self.standard_distances(image).items():
-            joint += self.model.expected[name].rare.rarity(self._smoothed(name, values)) ** 2
-        joint = np.sqrt(joint)
-        score_map = registration.to_scan(joint / (joint + HALF_SCORE_RARITY), self.positions.spacing_mm)
-        return np.where(scan > 0, np.clip(score_map, 0.0, 1.0), np.float32(0))
+        return {
+            name: registration.to_scan(self._smoothed(name, values), self.positions.spacing_mm)
+            for name, values in self.standard_distances(image).items()
+        }
 
     def registered(self, scan: np.ndarray) -> tuple[Registration, np.ndarray]:
         """How a scan lies on the template, and the standardised scan there."""
@@ -106,7 +120,7 @@ class Normative(Method):
         return {name: self.model.standard(name, logs) for name, logs in self.model.log_distances(features).items()}
 
     def _smoothed(self, name: str, values: np.ndarray) -> np.ndarray:
-        return within(values, self.model.places, [self._smoothing_mm[name] / mm for mm in self.positions.spacing_mm])
+        return blurred(values, [self._smoothing_mm[name] / mm for mm in self.positions.spacing_mm])
 
     @property
     def _smoothing_mm(self) -> dict[str, float]:

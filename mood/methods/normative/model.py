@@ -141,8 +141,13 @@ def untrained(shape: tuple[int, int, int]) -> Model:
     return Model((0.0, 0.0, 0.0), places, projection, offset, usual, expected)
 
 
+def blurred(values: np.ndarray, sigma: Sequence[float]) -> np.ndarray:
+    """Values on the lattice's grid, smoothed; beyond the lattice all is as expected, and so its rim counts less."""
+    return ndimage.gaussian_filter(values, sigma, mode="constant")
+
+
 def within(values: np.ndarray, places: Lattice, sigma: Sequence[float] | float) -> np.ndarray:
-    """Values on the lattice's grid, smoothed among its positions; 0 elsewhere."""
+    """Values on the lattice's grid, averaged among its positions alone; 0 elsewhere."""
     inside = places.on_grid(np.ones(len(places.chosen), np.float32))
     share = np.maximum(ndimage.gaussian_filter(inside, sigma, mode="constant"), FEWEST_TISSUE)
     return inside * ndimage.gaussian_filter(values * inside, sigma, mode="constant") / share

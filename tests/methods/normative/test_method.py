@@ -90,3 +90,14 @@ def test_bytes_hold_values_to_within_half_a_step(rng):
 def test_settings_beyond_reason_are_refused():
     with pytest.raises(WeightsError, match="components"):
         NormativeSettings.from_dict(SETTINGS.to_dict() | {"components": 999})
+
+
+def test_an_ensemble_gets_both_distances(method):
+    scan = body(99)
+    scan[10:14, 8:12, 6:10] = 0.05
+    maps = method.separate_maps(scan)
+    assert set(maps) == {"near", "diag"}
+    for score_map in maps.values():
+        assert score_map.dtype == np.float32
+        assert 0 <= score_map.min() <= score_map.max() <= 1
+        assert score_map[10:14, 8:12, 6:10].mean() > score_map[scan > 0].mean()
