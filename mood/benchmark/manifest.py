@@ -93,6 +93,15 @@ def held_out(entries: list[Entry]) -> list[Entry]:
     return fine[3::8] + coarse[5::20]
 
 
+def learnt_from(entries: list[Entry], coarse_step: int = 3) -> list[Entry]:
+    """The training brains that are not held out; of those of 2 mm, which are many of one scanner, every third."""
+    kept_apart = {entry.name for entry in held_out(entries)}
+    brains = sorted((e for e in entries if e.region == "brain" and e.use == TRAIN), key=lambda entry: entry.name)
+    coarse = {e.name for e in [e for e in brains if min(e.spacing_mm) >= COARSE_MM][::coarse_step]}
+    fine = {e.name for e in brains if min(e.spacing_mm) < COARSE_MM}
+    return [entry for entry in brains if entry.name in (fine | coarse) - kept_apart]
+
+
 def _is_scan(file: str) -> bool:
     region = Path(file).parts[0] if Path(file).parts else ""
     return region in REGIONS and file.endswith(SUFFIXES) and not scan_name(Path(file)).endswith("_label")

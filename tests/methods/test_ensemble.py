@@ -112,7 +112,7 @@ def test_members_with_several_maps_are_joined_by_each_once_they_were_measured():
 
     scan, member = np.ones((24, 20, 16), np.float32), Two("a", 0.2, UNIFORM)
     np.testing.assert_allclose(joint([member]).score_volume(scan), 0.4, atol=1e-5)
-    told = dict.fromkeys(("a low", "a high"), {"values": [0.0, 1.0], "rarities": [0.0, 10.0]})
+    told = {key: {"values": [0.0, 1.0], "rarities": [0.0, 10.0]} for key in ("a low", "a high")}
     np.testing.assert_allclose(joint([member], rare=told).score_volume(scan), 0.2 * np.sqrt(5), atol=1e-5)
 
 
