@@ -122,13 +122,19 @@ class Ensemble(Method):
             Whether members give several maps where they have such; those can be joined only when they were measured.
         """
         found: dict[str, np.ndarray] = {}
-        for member in self.members:
-            found |= self._member_maps(member, member.name, scan, further, separate)
-        if (grid := self._finer_grid) is not None and grid in further:
-            for member in self.members:
-                if member.sees_finer:
-                    found |= self._member_maps(member.on_grid(grid), FINE.format(member.name), scan, further, separate)
+        for name, member in self._named.items():
+            found |= self._member_maps(member, name, scan, further, separate)
+            if member.sees_finer and (grid := self._finer_grid) is not None and grid in further:
+                found |= self._member_maps(member.on_grid(grid), FINE.format(name), scan, further, separate)
         return found
+
+    @property
+    def _named(self) -> dict[str, Method]:
+        """Members by name; a second one of a name has its number behind it."""
+        named: dict[str, Method] = {}
+        for number, member in enumerate(self.members, start=1):
+            named[f"{member.name} {number}" if member.name in named else member.name] = member
+        return named
 
     def _member_maps(
         self, member: Method, name: str, scan: np.ndarray, further: Mapping[Grid, np.ndarray], separate: bool
@@ -154,9 +160,8 @@ class Ensemble(Method):
         """What a member's map reaches in healthy tissue, as measured for the ensemble or else for the member."""
         if name in self.settings.rare:
             return self.settings.rare[name]
-        calibrations = {member.name: member.calibration for member in self.members}
-        own = calibrations.get(name.removesuffix(FINE.format("")))
-        return None if own is None else own.rare
+        member = self._named.get(name.removesuffix(FINE.format("")))
+        return None if member is None or member.calibration is None else member.calibration.rare
 
     def train_epoch(self, scans: Sequence[np.ndarray], rng: np.random.Generator) -> Iterator[dict[str, float]]:
         """An epoch of each member in turn, on scans of the ensemble's grid."""

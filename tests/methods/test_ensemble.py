@@ -13,6 +13,7 @@ from mood.methods.ensemble import Ensemble, Joint
 from mood.methods.fpi import Fpi
 from mood.regions import BRAIN, Grid
 from mood.training.run import new_method
+from mood.typed import encode
 from mood.volume import Volume
 from mood.weights.config import WeightsConfig
 from mood.weights.store import find_weights, read_folder, write_folder, write_joined
@@ -209,7 +210,7 @@ def test_members_are_brought_to_one_scale_by_their_calibration():
 
 def test_members_found_by_their_weights_keep_their_calibration(placed):
     config = json.loads((placed / "brain" / "fpi" / "config.json").read_text())
-    config["calibration"] = Calibration(-1.0, 0.5, (0.1, 0.2, 0.3, 0.4, 0.5)).to_dict()
+    config["calibration"] = encode(Calibration(-1.0, 0.5, (0.1, 0.2, 0.3, 0.4, 0.5)))
     (placed / "brain" / "fpi" / "config.json").write_text(json.dumps(config))
     by_name = {member.name: member for member in load_method(find()).members}
     assert by_name["fpi"].calibration.rare_values == (0.1, 0.2, 0.3, 0.4, 0.5)
