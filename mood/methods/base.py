@@ -228,7 +228,13 @@ class Method(ABC):
         self.load_weights(path)
 
     def on_grid(self, grid: Grid) -> Self:
-        """The same trained method on another grid."""
+        """The same trained method on another grid.
+
+        Parameters
+        ----------
+        grid : Grid
+            With voxels that its weights can make something of.
+        """
         other = copy.copy(self)
         other.settings = dataclasses.replace(self.settings, grid_shape=grid.shape, spacing_mm=grid.spacing_mm)
         return other
