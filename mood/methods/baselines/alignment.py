@@ -14,7 +14,7 @@ import numpy as np
 
 from mood.intensities import standardised
 from mood.regions import Grid, Region
-from mood.registration.affine import Registration, register
+from mood.registration.affine import COARSEST_MM, Registration, register
 from mood.registration.template import packaged_template
 from mood.resampling import Resampling, apply_along_axes, axis_resampling
 
@@ -106,13 +106,13 @@ class Registered:
 
 
 def brought(scan: np.ndarray, extent: Extent, grid: Grid, region: Region) -> Alignment | Registered:
-    """How to bring a scan on a grid's voxels to the region's template on that grid, or to an extent without one.
+    """How to bring a scan on a grid's voxels to the region's template there; to an extent where nothing registers.
 
     Parameters
     ----------
     scan : (X, Y, Z) float32 ndarray in [0, 1]
     """
-    if region.template is None:
+    if region.template is None or max(grid.spacing_mm) > COARSEST_MM:
         return align(scan, extent, grid.shape, region)
     template = packaged_template(region.template, grid)
     return Registered(register(standardised(scan, region), grid.spacing_mm, template), intensity_gain(scan, region))
