@@ -6,19 +6,90 @@ Nothing is normalised within a case: the same value means the same in every scan
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Self
 
 import numpy as np
 from msgspec import Meta
+from scipy.special import stdtr
 
 from mood.typed import Share
 
-DECADES = 5  # rarity is measured down to one voxel in 10^5
+RARITIES = (0.0, 0.05, 0.15, 0.3, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 4.5, 5.0)  # that values are kept at
+DECADES = (1.0, 2.0, 3.0, 4.0, 5.0)  # those that are kept with the weights of a method
+MOST_BEYOND = 5.0  # decades, of what no healthy voxel reached
+SCORE_A_DECADE = 0.2
+ROOM = 0.1  # of the scale, for what is rarer than healthy tissue can tell
+JOINED = "+"  # between the names of maps that were joined
 SMALLEST_SCORE = 1e-6
 SMALLEST_SPREAD = 0.1  # of the logarithm: scores of a few scans that happen to agree are not certain
-LOGISTIC_WIDTH = np.sqrt(3) / np.pi  # of a logistic distribution with standard deviation 1
+FEW_SCANS = 6  # that weights without a number were calibrated on
+
+
+@dataclass(frozen=True)
+class RareValues:
+    """How high values reach in healthy tissue.
+
+    Attributes
+    ----------
+    values : tuple of float, rising
+    rarities : tuple of float, rising
+        Of each: -log10 of the share of healthy voxels that are higher.
+    """
+
+    values: tuple[float, ...]
+    rarities: tuple[float, ...] = RARITIES
+
+    @classmethod
+    def of(cls, values: np.ndarray, rarities: tuple[float, ...] = RARITIES) -> Self:
+        """Measured on values of healthy voxels; evenly over [0, 1] where there are none."""
+        shares = 1 - 10.0 ** -np.array(rarities)
+        found = np.quantile(values, shares) if values.size else np.linspace(0, 1, len(rarities))
+        return cls(tuple(round(float(value), 6) for value in found), rarities)
+
+    def rarity(self, values: np.ndarray) -> np.ndarray:
+        """-log10 of the share of healthy voxels that are higher, float32, same shape.
+
+        Beyond the rarest healthy value it goes on as it rose before, ever slower: order is kept, and no map can be so
+        sure that others no longer count.
+        """
+        at, rarities = np.maximum.accumulate(self.values), np.array(self.rarities)
+        at = at + np.arange(len(at)) * 1e-9  # strictly rising
+        if rarities[0] > 0:
+            at, rarities = np.insert(at, 0, min(0.0, at[0] - 1e-9)), np.insert(rarities, 0, 0.0)
+        slope = 1.0 / max(
+            float(np.interp(rarities[-1], rarities, at) - np.interp(rarities[-1] - 1, rarities, at)), 1e-3
+        )
+        beyond = np.maximum(values - at[-1], 0) * slope
+        return (np.interp(values, at, rarities) + MOST_BEYOND * (1 - np.exp(-beyond / MOST_BEYOND))).astype(np.float32)
+
+
+def as_score(rarity: np.ndarray) -> np.ndarray:
+    """Rarity in [0, 1]: a fifth a decade (0.6 is one healthy voxel in 1,000), and ever less beyond 0.9; float32."""
+    scaled = np.asarray(rarity, np.float32) * np.float32(SCORE_A_DECADE)
+    beyond = np.maximum(scaled - (1 - ROOM), 0)
+    return np.where(beyond > 0, 1 - ROOM * np.exp(-beyond / ROOM), np.maximum(scaled, 0)).astype(np.float32)
+
+
+def joint_rarity(maps: Mapping[str, np.ndarray], rare: Mapping[str, RareValues]) -> np.ndarray:
+    """The root of the mean square of the rarities of several maps: what one is sure of is not outvoted.
+
+    Parameters
+    ----------
+    maps : dict of float32 ndarray by name, of one shape
+    rare : dict of RareValues
+        Of each map by its name; where what is joined is known too (`joined_name`), it becomes a rarity again.
+    """
+    squares = [np.square(rare[name].rarity(score_map)) for name, score_map in maps.items()]
+    joint = np.sqrt(np.mean(squares, axis=0))
+    known = rare.get(joined_name(maps)) if len(maps) > 1 else None
+    return joint if known is None else known.rarity(joint)
+
+
+def joined_name(names: Iterable[str]) -> str:
+    """What several joined maps are called."""
+    return JOINED.join(sorted(names))
 
 
 @dataclass(frozen=True)
@@ -29,28 +100,38 @@ class Calibration:
     ----------
     log_mean, log_spread : float
         Mean and standard deviation of the logarithm of the sample scores.
-    rare_values : tuple of DECADES floats, rising
-        What one healthy tissue voxel in 10, 100, ... reaches in the map.
+    rare_values : tuple of float, rising
+        What one healthy tissue voxel in 10, 100, ... reaches in the map, for each of `DECADES`.
+    scans : int
+        How many there were.
     """
 
     log_mean: Annotated[float, Meta(ge=-20, le=0)]  # scores are at most 1
     log_spread: Annotated[float, Meta(gt=0, le=20)]
-    rare_values: Annotated[tuple[Share, ...], Meta(min_length=DECADES, max_length=DECADES)]
+    rare_values: Annotated[tuple[Share, ...], Meta(min_length=len(DECADES), max_length=len(DECADES))]
+    scans: Annotated[int, Meta(ge=1)] = FEW_SCANS
 
     def __post_init__(self) -> None:
         if any(a > b for a, b in itertools.pairwise(self.rare_values)):
             raise ValueError("rare_values: they do not rise")
 
     def share_below(self, sample_score: float) -> float:
-        """The share of healthy scans that score lower, by a logistic distribution of the logarithm: in [0, 1]."""
+        """The share of healthy scans that are to be expected to score lower, in [0, 1].
+
+        Student's distribution of the logarithm of one more score after `scans` of them: from a few scans nothing is
+        known of scores that are rare, and what lies far above all of them can still be told apart.
+        """
         z = (np.log(max(sample_score, SMALLEST_SCORE)) - self.log_mean) / self.log_spread
-        return float(1 / (1 + np.exp(-z / LOGISTIC_WIDTH)))
+        return float(stdtr(max(self.scans - 1, 1), z / np.sqrt(1 + 1 / self.scans)))
+
+    @property
+    def rare(self) -> RareValues:
+        """What the map's values on healthy tissue reach."""
+        return RareValues(self.rare_values, DECADES)
 
     def rarity(self, score_map: np.ndarray) -> np.ndarray:
-        """How rare each value is in healthy tissue: each sixth of [0, 1] is ten times rarer; float32, same shape."""
-        positions = np.maximum.accumulate([0.0, *self.rare_values, 1.0])
-        positions += np.arange(len(positions)) * 1e-9  # strictly rising
-        return np.interp(score_map, positions, np.linspace(0, 1, len(positions))).astype(np.float32)
+        """How rare each value is in healthy tissue, in decades; float32, same shape."""
+        return self.rare.rarity(score_map)
 
     @property
     def display_range(self) -> tuple[float, float]:
@@ -69,9 +150,5 @@ def calibrate(sample_scores: Iterable[float], tissue_values: Iterable[np.ndarray
         The maps' values on tissue.
     """
     logs = np.log(np.maximum(list(sample_scores), SMALLEST_SCORE))
-    values = np.concatenate(list(tissue_values))
-    shares = 1 - 10.0 ** -np.arange(1, DECADES + 1)
-    rare = np.quantile(values, shares) if values.size else np.linspace(0, 1, DECADES)
-    return Calibration(
-        float(logs.mean()), float(max(logs.std(), SMALLEST_SPREAD)), tuple(round(float(v), 6) for v in rare)
-    )
+    rare = RareValues.of(np.concatenate(list(tissue_values)), DECADES)
+    return Calibration(float(logs.mean()), float(max(logs.std(), SMALLEST_SPREAD)), rare.values, len(logs))

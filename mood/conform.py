@@ -8,7 +8,7 @@ for bit. An oblique scan keeps its tilt.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import nibabel as nib
 import numpy as np
@@ -31,10 +31,13 @@ class Placement:
     ----------
     inverse : resampling of each RAS axis from the grid back to the scan; `None` leaves the axis alone
     order : which RAS axis each axis of the scan is
+    spacing_mm : three floats
+        Of the scan's own voxels along the RAS axes.
     """
 
     inverse: tuple[Resampling | None, ...]
     order: tuple[int, int, int]
+    spacing_mm: tuple[float, ...]
 
     def restore(self, score_map: np.ndarray) -> np.ndarray:
         """A map on the grid put back on the scan's own voxels."""
@@ -56,6 +59,9 @@ class ConformedScan:
         From the scan's own voxel indices to millimetres in RAS: its voxel size and orientation.
     name : str
         The scan's.
+    further : dict of (X', Y', Z') float32 ndarray by Grid
+        The same scan on those grids that the method asked for beside its own (`Method.further_grids`); the middle of
+        all of them is one place.
     """
 
     data: np.ndarray
@@ -63,6 +69,7 @@ class ConformedScan:
     header: nib.Nifti1Header
     affine: np.ndarray
     name: str
+    further: dict[Grid, np.ndarray] = field(default_factory=dict)
 
 
 def conform(volume: Volume, region: Region, grid: Grid | None = None) -> tuple[np.ndarray, Placement]:
@@ -104,7 +111,7 @@ def conform(volume: Volume, region: Region, grid: Grid | None = None) -> tuple[n
     ]
     forward = tuple(plan[0] for plan in plans)
     inverse = tuple(plan[1] for plan in plans)
-    return apply_along_axes(data, forward), Placement(inverse, tuple(np.argsort(axes)))
+    return apply_along_axes(data, forward), Placement(inverse, tuple(np.argsort(axes)), spacing)
 
 
 def _plan(

@@ -136,9 +136,11 @@ class Detector:
         return self.result(scan, self.grid_map(scan))
 
     def conform(self, scan: Volume) -> ConformedScan:
-        """A scan on the method's grid."""
+        """A scan on the method's grid, and on others where the method makes use of them."""
         data, placement = conform(scan, self.method.region, self.method.grid)
-        return ConformedScan(data, placement, scan.header, scan.affine, volume.scan_name(scan.path))
+        grids = self.method.further_grids(placement.spacing_mm)
+        further = {grid: conform(scan, self.method.region, grid)[0] for grid in grids}
+        return ConformedScan(data, placement, scan.header, scan.affine, volume.scan_name(scan.path), further)
 
     def grid_map(self, scan: ConformedScan) -> np.ndarray:
         """The map on the method's grid, (X, Y, Z) float32 ndarray in [0, 1]."""

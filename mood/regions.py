@@ -41,6 +41,7 @@ class Region:
     content_share: tuple[float, float, float]  # of the grid along each axis that most bodies stay within
     symmetric: bool  # left to right: a mirrored scan could be a healthy one
     toy: str  # who makes its toy subjects: a key of `mood.toy.MAKERS`
+    template: str | None = None  # that its scans can be registered to: a file of `mood.registration`
     default_method: str = "mix"  # when none is named
     window_hu: tuple[float, float] = (-160.0, 240.0)  # CT: what becomes 0 and 1; the usual soft-tissue window
     standard_quantiles: tuple[float, ...] | None = None  # MR: of tissue, at `intensities.PERCENTILES`
@@ -63,6 +64,7 @@ BRAIN = Region(
     content_share=(0.75, 0.875, 0.75),
     symmetric=True,
     toy="brain",
+    template="mni152",
     # The mean over healthy skull-stripped T1 scans of five sites (IXI, ds002748, ds011, studyforrest, niimath).
     standard_quantiles=(0.14, 0.30, 0.39, 0.46, 0.52, 0.58, 0.65, 0.72, 0.79, 0.89),
     bench_groups=(("1 mm", 1.5), ("2 mm", math.inf)),

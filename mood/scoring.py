@@ -8,6 +8,7 @@ from scipy.signal import savgol_filter
 
 POLYNOMIAL_ORDER = 3
 TOP_SHARE = 0.25
+TOP_MM3 = 1000.0
 
 
 def smoothed(score_map: np.ndarray, smoothing_mm: float, spacing_mm: tuple[float, ...]) -> np.ndarray:
@@ -48,3 +49,18 @@ def sample_score(score_map: np.ndarray, slice_axis: int) -> float:
         means = savgol_filter(means, window, POLYNOMIAL_ORDER)
     top = np.sort(means)[int(len(means) * (1 - TOP_SHARE)) :]
     return float(np.clip(top.mean(), 0.0, 1.0))
+
+
+def top_mean(score_map: np.ndarray, spacing_mm: tuple[float, ...]) -> float:
+    """How abnormal a scan is at its worst: the mean of the map's highest cubic centimetre.
+
+    Parameters
+    ----------
+    score_map : (X, Y, Z) float32 ndarray in [0, 1]
+
+    Returns
+    -------
+    float in [0, 1]
+    """
+    voxels = min(score_map.size, max(1, round(TOP_MM3 / float(np.prod(spacing_mm)))))
+    return float(np.partition(score_map.ravel(), -voxels)[-voxels:].mean())

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mood.calibration import Calibration, calibrate
+from mood.calibration import Calibration, RareValues, as_score, calibrate
 from mood.typed import decode_text, encode_text
 
 RNG = np.random.default_rng(0)
@@ -30,14 +30,17 @@ def test_scores_that_agree_are_not_taken_for_certain_and_a_score_of_0_has_a_loga
     assert calibration.share_below(0.0) == calibration.share_below(1e-6) == pytest.approx(0.5)
 
 
-def test_a_standard_deviation_above_the_mean_is_what_it_is_for_a_logistic_distribution():
-    calibration = Calibration(-4.0, 0.5, (0.1, 0.2, 0.3, 0.4, 0.5))
-    assert calibration.share_below(np.exp(-3.5)) == pytest.approx(1 / (1 + np.exp(-np.pi / np.sqrt(3))))
+def test_a_score_among_few_is_judged_by_students_distribution():
+    calibration = Calibration(-4.0, 0.5, (0.1, 0.2, 0.3, 0.4, 0.5), scans=5)
+    deviations = 0.5 * np.sqrt(1 + 1 / 5)
+    assert calibration.share_below(np.exp(-4 + deviations * 2.776)) == pytest.approx(0.975, abs=1e-3)  # 4 of freedom
 
 
 def test_a_value_that_many_voxels_share_is_as_rare_as_the_most_common_of_its_decades():
     tied = Calibration(-4.0, 0.5, (0.2,) * 5)
-    assert tied.rarity(np.array([0.1, 0.2, 0.2 + 1e-6, 1.0])) == pytest.approx([1 / 12, 1 / 6, 5 / 6, 1], abs=1e-4)
+    rarity = tied.rarity(np.array([0.1, 0.2, 0.2 + 1e-6, 1.0]))
+    assert rarity[:3] == pytest.approx([0.5, 1, 5], abs=0.01)
+    assert 5 < rarity[3] <= 10
 
 
 def test_rare_values_that_fall_are_refused():
@@ -63,19 +66,39 @@ def test_scores_far_above_every_healthy_one_can_still_be_told_apart(measured):
     assert shares[-1] <= 1
 
 
-def test_each_sixth_of_the_rarity_is_ten_times_rarer_in_healthy_tissue(measured):
+def test_few_healthy_scans_leave_room_for_scores_that_are_rarer():
+    few, many = (calibrate([0.01, 0.02] * n, TISSUE) for n in (2, 200))
+    assert few.share_below(0.2) < many.share_below(0.2)
+    assert few.share_below(0.9) - few.share_below(0.3) > 1e-3
+
+
+def test_rarity_counts_decades(measured):
     rarity = measured.rarity(np.concatenate(TISSUE))
     for decade in range(1, 5):
-        assert (rarity > decade / 6).mean() == pytest.approx(10.0**-decade, rel=0.25)
+        assert (rarity > decade).mean() == pytest.approx(10.0**-decade, rel=0.25)
     assert rarity.dtype == np.float32
 
 
-def test_rarity_lies_in_the_unit_range_and_rises(measured):
-    values = np.linspace(0, 1, 101)
-    rarity = measured.rarity(values)
+def test_finer_steps_hold_between_decades_and_for_values_of_any_range():
+    values = np.random.default_rng(1).normal(0, 3, 200_000)
+    rarity = RareValues.of(values).rarity(values)
+    for decade in (0.3, 0.5, 1.5, 2.5, 3.5):
+        assert (rarity > decade).mean() == pytest.approx(10.0**-decade, rel=0.15)
+
+
+def test_beyond_what_healthy_tissue_reaches_rarity_still_rises(measured):
+    rarity = measured.rarity(np.linspace(0, 1, 101))
     assert rarity[0] == 0
-    assert rarity[-1] == 1
-    assert (np.diff(rarity) >= 0).all()
+    assert 5 < rarity[-1] <= 10
+    assert (np.diff(rarity) > 0).all()
+
+
+def test_a_score_is_a_fifth_a_decade_with_room_at_its_end():
+    scores = as_score(np.array([0, 1, 3, 4.5, 5, 8, 20]))
+    np.testing.assert_allclose(scores[:4], [0, 0.2, 0.6, 0.9], atol=1e-6)
+    assert (np.diff(scores) > 0).all()
+    assert 0.9 < scores[4] < scores[-1] <= 1
+    assert scores.dtype == np.float32
 
 
 def test_a_method_that_always_says_the_same_can_be_calibrated():

@@ -18,6 +18,8 @@ from mood.volume import SUFFIXES, scan_name
 
 MANIFEST = "MANIFEST.csv"
 TRAIN, VALIDATION, OTHER_SITES, LESION = "train", "validation", "validation only (other sites)", "lesion check"
+COARSE_MM = 1.5  # smallest voxel side of the scans that hide detail
+FINEST_MM = 1.1  # largest voxel side of the scans that show the finest detail
 LESIONS = "lesions"
 OTHERS = "other sites"
 
@@ -77,6 +79,27 @@ def chosen(entries: list[Entry], count: int | None) -> list[Entry]:
     if count is None or count >= len(entries):
         return entries
     return [entries[int(i)] for i in np.linspace(0, len(entries) - 1, count + 2)[1:-1].round()]
+
+
+def held_out(entries: list[Entry]) -> list[Entry]:
+    """The training brains that nothing is trained on, so that settings can be chosen without a look at validation.
+
+    By name, every eighth of the finest scans from the fourth on, and every twentieth of those of 2 mm from the
+    sixth on: detail is what is hard, so most of them have it.
+    """
+    brains = sorted((e for e in entries if e.region == "brain" and e.use == TRAIN), key=lambda entry: entry.name)
+    fine = [entry for entry in brains if max(entry.spacing_mm) <= FINEST_MM]
+    coarse = [entry for entry in brains if min(entry.spacing_mm) >= COARSE_MM]
+    return fine[3::8] + coarse[5::20]
+
+
+def learnt_from(entries: list[Entry], coarse_step: int = 3) -> list[Entry]:
+    """The training brains that are not held out; of those of 2 mm, which are many of one scanner, every third."""
+    kept_apart = {entry.name for entry in held_out(entries)}
+    brains = sorted((e for e in entries if e.region == "brain" and e.use == TRAIN), key=lambda entry: entry.name)
+    coarse = {e.name for e in [e for e in brains if min(e.spacing_mm) >= COARSE_MM][::coarse_step]}
+    fine = {e.name for e in brains if min(e.spacing_mm) < COARSE_MM}
+    return [entry for entry in brains if entry.name in (fine | coarse) - kept_apart]
 
 
 def _is_scan(file: str) -> bool:

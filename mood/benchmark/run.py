@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 
 from mood.benchmark.cases import Case
@@ -18,6 +19,7 @@ from mood.scoring import smoothed
 from mood.toy import write_sample
 from mood.volume import save_map, save_score
 
+Conformed = dict[tuple[Grid, ...], ConformedScan]
 Observer = Callable[[Case, str, np.ndarray, float], None]
 FIRST = "_0_"  # in the name of a case: the first repeat
 SMOOTHED = " smoothed"  # appended to a method's name
@@ -40,7 +42,7 @@ def measure(
     tallies: dict[str, Tally] = {}
     observers = list(observers)
     for case in cases:
-        conformed: dict[Grid, ConformedScan] = {}
+        conformed: Conformed = {}
         for name, method in methods.items():
             detector, scan = Detector(method), conformed_case(case, method, conformed)
             score_map = detector.grid_map(scan)
@@ -60,11 +62,13 @@ def smooths(method: Method) -> bool:
     return getattr(method.settings, "smoothing_mm", 0.0) > 0
 
 
-def conformed_case(case: Case, method: Method, conformed: dict[Grid, ConformedScan]) -> ConformedScan:
-    """The scan on the method's grid; it is conformed once for all methods on one grid."""
-    if method.grid not in conformed:
-        conformed[method.grid] = Detector(method).conform(case.volume)
-    return conformed[method.grid]
+def conformed_case(case: Case, method: Method, conformed: Conformed) -> ConformedScan:
+    """The scan on the method's grids; it is conformed once for all methods on the same ones."""
+    spacing_mm = tuple(float(mm) for mm in nib.affines.voxel_sizes(case.volume.affine))
+    grids = method.grid, *method.further_grids(spacing_mm)
+    if grids not in conformed:
+        conformed[grids] = Detector(method).conform(case.volume)
+    return conformed[grids]
 
 
 class Gallery:

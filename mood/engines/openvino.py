@@ -124,6 +124,19 @@ def _convolution(layer: keras.Layer, x: Node) -> Node:
     return _with_bias(layer, x)
 
 
+def _convolution_by_channel(layer: keras.Layer, x: Node) -> Node:
+    kernel = _array(layer.kernel)  # (H, W, channels, multiplier)
+    rows, columns, channels, multiplier = kernel.shape
+    grouped = ops.constant(kernel.transpose(2, 3, 0, 1).reshape(channels, multiplier, 1, rows, columns).copy())
+    padding = "same_upper" if layer.padding == "same" else "valid"
+    x = ops.group_convolution(x, grouped, list(layer.strides), [0, 0], [0, 0], list(layer.dilation_rate), padding)
+    return _with_bias(layer, x)
+
+
+def _rectified(layer: keras.Layer, x: Node) -> Node:
+    return ops.relu(x) if layer.max_value is None else ops.clamp(x, 0.0, float(layer.max_value))
+
+
 def _transposed_convolution(layer: keras.Layer, x: Node) -> Node:
     kernel = ops.constant(np.ascontiguousarray(_array(layer.kernel).transpose(3, 2, 0, 1)))
     excess = [size - stride for size, stride in zip(layer.kernel_size, layer.strides, strict=True)]
@@ -161,10 +174,11 @@ def _pooling(layer: keras.Layer, x: Node) -> Node:
 
 TRANSLATIONS: dict[str, Callable[..., Node]] = {
     "Conv2D": _convolution,
+    "DepthwiseConv2D": _convolution_by_channel,
     "Conv2DTranspose": _transposed_convolution,
     "BatchNormalization": _normalisation,
     "Activation": _activated,
-    "ReLU": lambda layer, x: ops.relu(x),
+    "ReLU": _rectified,
     "LeakyReLU": lambda layer, x: ops.prelu(x, ops.constant(np.float32(layer.negative_slope))),
     "UpSampling2D": _upsampling,
     "AveragePooling2D": _pooling,

@@ -19,12 +19,17 @@ REGISTRY = {
     "ascnet": "mood.methods.ascnet.method:AscNet",
     "ensemble": "mood.methods.ensemble:Ensemble",
     "mix": "mood.methods.mix.method:Mix",
+    "normative": "mood.methods.normative.method:Normative",
+    "joint": "mood.methods.ensemble:Joint",
     "atlas": "mood.methods.baselines.atlas:Atlas",
     "pca": "mood.methods.baselines.pca:Pca",
     "autoencoder": "mood.methods.baselines.autoencoder:Autoencoder",
 }
 BASELINES = ("atlas", "pca", "autoencoder")  # what a method worth having must beat
-MEMBERS = {"ensemble": ("fpi", "ascnet")}  # methods that can take the trained weights of others
+MEMBERS = {
+    "ensemble": ("fpi", "ascnet"),
+    "joint": ("mix", "normative"),
+}  # methods that can take the trained weights of others
 
 
 def known(name: str) -> str:
@@ -73,8 +78,9 @@ def load_method(weights: WeightsFolder, engine: Engine | str = engines.AUTO, pre
     """
     running = engine if isinstance(engine, Engine) else engines.choose(engine, precision)
     if weights.members:
-        method = method_type(weights.method).composed_of([load_method(member, running) for member in weights.members])
-        method.engine = running
+        members = [load_method(member, running) for member in weights.members]
+        method = method_type(weights.method).composed_of(members, weights.config.settings)
+        method.engine, method.calibration = running, weights.calibration
         return method
     method = _build(weights.method, weights.region, weights.config.settings)
     method.engine = running

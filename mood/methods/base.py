@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import math
 from abc import ABC, abstractmethod
@@ -97,6 +98,7 @@ class Method(ABC):
     settings_type: ClassVar[type[Settings]]
     learns_from_unlabelled: ClassVar[bool] = False  # whether `unlabelled` means anything to it
     trains_on_native: ClassVar[bool] = False  # whether `train_epoch` gets scans at their native resolution
+    sees_finer: ClassVar[bool] = False  # whether its weights work on finer grids than their own, by `on_grid`
     trained_kinds: tuple[str, ...] = ()  # kinds of benchmark outliers that training holds something like
     calibration: Calibration | None = None  # stored with the weights
     engine: Engine = FALLBACK  # runs its networks; set before the first map
@@ -140,6 +142,26 @@ class Method(ABC):
             On `grid`.
         """
         return self.score_volume(scan.data)
+
+    def separate_maps(self, scan: np.ndarray) -> dict[str, np.ndarray]:
+        """The maps that an ensemble joins: the only one, by no name, or several by names where the method has such.
+
+        Parameters
+        ----------
+        scan : (X, Y, Z) float32 ndarray in [0, 1]
+            As for `score_volume`.
+        """
+        return {"": self.score_volume(scan)}
+
+    def further_grids(self, spacing_mm: tuple[float, ...]) -> tuple[Grid, ...]:
+        """Grids that `score_scan` wants a scan on beside `grid`.
+
+        Parameters
+        ----------
+        spacing_mm : three floats
+            Of the scan's own voxels.
+        """
+        return ()
 
     @abstractmethod
     def train_epoch(self, scans: Sequence[Any], rng: np.random.Generator) -> Iterator[dict[str, float]]:
@@ -205,14 +227,28 @@ class Method(ABC):
         """Read what `save_state` wrote."""
         self.load_weights(path)
 
+    def on_grid(self, grid: Grid) -> Self:
+        """The same trained method on another grid.
+
+        Parameters
+        ----------
+        grid : Grid
+            With voxels that its weights can make something of.
+        """
+        other = copy.copy(self)
+        other.settings = dataclasses.replace(self.settings, grid_shape=grid.shape, spacing_mm=grid.spacing_mm)
+        return other
+
     @classmethod
-    def composed_of(cls, members: list[Method]) -> Method:
+    def composed_of(cls, members: list[Method], settings: dict[str, Any] | None = None) -> Method:
         """A method made of trained ones; `WeightsError` for one that is not made of others.
 
         Parameters
         ----------
         members : list of Method
             In the order of `mood.methods.MEMBERS`.
+        settings : dict, optional
+            Of the method itself, as its weights folder has them.
         """
         fix = "Name a folder that mood train wrote for it"
         raise WeightsError(f"method '{cls.name}' is not composed of others", fix=fix)

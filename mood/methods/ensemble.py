@@ -1,38 +1,52 @@
-"""Ensemble: the mean of the maps of FPI and ASC-Net.
+"""Ensembles: the maps of several methods, joined by how rare their values are in healthy tissue.
 
-Their scales differ: one map is a share of foreign tissue, another a distance across a valley. So each is
-replaced by how rare its values are in healthy tissue (`mood.calibration`) where the weights say so. Each
-member works on its own grid; a scan is resampled for members whose grid differs from the ensemble's.
+Their scales differ: one map is a share of foreign tissue, another a distance. So each becomes a rarity (-log10 of the
+share of healthy voxels that are higher, `mood.calibration`); the root of their mean square is joined, and becomes a
+rarity again: a fifth of the scale a decade, 0 outside the body. Where that was never measured the map is the plain
+mean of theirs. Each member works on its own grid, and one that can sees scans of fine voxels on a finer grid as well.
+
+`ensemble` is FPI and ASC-Net, `joint` is mix and normative.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from msgspec import Meta
 
+from mood.calibration import RareValues, as_score, joint_rarity
+from mood.conform import ConformedScan
 from mood.methods import MEMBERS, method_type
-from mood.methods.base import Method, Settings, finite
-from mood.regions import Region
+from mood.methods.base import Method, Millimetres, Settings, finite
+from mood.native import NativeScan
+from mood.regions import Grid, Region
 from mood.resampling import apply_along_axes, centred_resampling
+from mood.scoring import top_mean
 from mood.typed import Batch, Width
 from mood.weights.bundle import read_bundle, write_bundle
+
+FINE = "{} fine"  # a member on the finer grid
 
 
 @dataclasses.dataclass(frozen=True)
 class EnsembleSettings(Settings):
-    """The ensemble's grid, and its members' settings where they are not their defaults on this grid."""
+    """The ensemble's grid, its members' settings where they are not their defaults on it, and what maps mean."""
 
     width: Width | None = None  # of every member's network, in its own unit; None leaves each its own
     batch_size: Batch | None = None  # slices, of every member
     members: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)  # settings by member's name
+    finer_mm: Millimetres | None = None  # voxels of the second grid, for members that can see one; None: no such grid
+    fine_below_mm: Annotated[float, Meta(gt=0, le=50)] = 1.5  # longest voxel side of scans that it shows more of
+    # What maps reach in healthy tissue: of a member's by its name, of joint ones by the names joined by '+'.
+    rare: dict[str, RareValues] = dataclasses.field(default_factory=dict)
 
 
 class Ensemble(Method):
-    """Mean of the maps of several methods."""
+    """Maps of several methods joined by rarity."""
 
     name = "ensemble"
     settings_type = EnsembleSettings
@@ -48,44 +62,116 @@ class Ensemble(Method):
         return EnsembleSettings(region.grid.shape, region.grid.spacing_mm, region.slice_axis)
 
     @classmethod
-    def composed_of(cls, members: list[Method]) -> Ensemble:
-        """An ensemble of trained methods of one region, on the grid of the one with the finest voxels."""
+    def composed_of(cls, members: list[Method], settings: dict[str, Any] | None = None) -> Ensemble:
+        """An ensemble of trained methods of one region.
+
+        Without settings it works on the grid of the member with the finest voxels.
+        """
+        region = members[0].region
+        if settings:
+            return cls(region, cls.settings_type.from_dict(settings), members)
         finest = min(members, key=lambda member: float(np.prod(member.settings.spacing_mm))).settings
         described = {member.name: member.settings.to_dict() for member in members}
-        settings = EnsembleSettings(finest.grid_shape, finest.spacing_mm, finest.slice_axis, members=described)
-        return cls(members[0].region, settings, members)
+        own = dataclasses.replace(
+            cls.default_settings(region),
+            grid_shape=finest.grid_shape,
+            spacing_mm=finest.spacing_mm,
+            slice_axis=finest.slice_axis,
+            members=described,
+        )
+        return cls(region, own, members)
 
     @property
     def finished(self) -> bool:
         return all(member.finished for member in self.members)
 
-    def score_volume(self, scan: np.ndarray) -> np.ndarray:
-        scan = finite(scan)
-        total = np.zeros(scan.shape, np.float32)
-        for member in self.members:
-            score_map = self._member_map(member, scan)
-            total += score_map if member.calibration is None else member.calibration.rarity(score_map)
-        return np.clip(total / len(self.members), 0.0, 1.0)
+    def further_grids(self, spacing_mm: tuple[float, ...]) -> tuple[Grid, ...]:
+        """Those of members on other grids, and the finer one of a scan with fine voxels."""
+        own = self.grid.spacing_mm
+        grids = {member.grid for member in self.members if member.grid.spacing_mm != own}
+        if max(spacing_mm) < self.settings.fine_below_mm and (grid := self._finer_grid) is not None:
+            grids.add(grid)
+        return tuple(sorted(grids, key=lambda grid: grid.spacing_mm))
 
-    def _member_map(self, member: Method, scan: np.ndarray) -> np.ndarray:
-        if member.settings.spacing_mm == self.settings.spacing_mm:
-            return member.score_volume(scan)
-        ratios = [theirs / ours for theirs, ours in zip(member.grid.spacing_mm, self.grid.spacing_mm, strict=True)]
-        shapes = [(size, max(1, round(size / ratio))) for size, ratio in zip(scan.shape, ratios, strict=True)]
-        forward = tuple(
-            centred_resampling(coarse, size, ratio) for (size, coarse), ratio in zip(shapes, ratios, strict=True)
-        )
-        back = tuple(
-            centred_resampling(size, coarse, 1 / ratio) for (size, coarse), ratio in zip(shapes, ratios, strict=True)
-        )
-        return apply_along_axes(member.score_volume(apply_along_axes(scan, forward)), back)
+    @property
+    def _finer_grid(self) -> Grid | None:
+        mm = self.settings.finer_mm
+        if mm is None or not any(member.sees_finer for member in self.members):
+            return None
+        x, y, z = (round(n * own / mm) for n, own in zip(self.grid.shape, self.grid.spacing_mm, strict=True))
+        return Grid((x, y, z), (mm, mm, mm))
+
+    def score_volume(self, scan: np.ndarray) -> np.ndarray:
+        return self._joined(finite(scan), {})
+
+    def score_scan(self, scan: ConformedScan) -> np.ndarray:
+        return self._joined(finite(scan.data), scan.further)
+
+    def maps(
+        self, scan: np.ndarray, further: Mapping[Grid, np.ndarray], separate: bool = True
+    ) -> dict[str, np.ndarray]:
+        """The maps of each member by its name, and of those that see the finer grid, on the ensemble's grid.
+
+        Parameters
+        ----------
+        scan : (X, Y, Z) float32 ndarray in [0, 1]
+            On the ensemble's grid.
+        further : dict of (X', Y', Z') float32 ndarray by Grid
+            The same scan on other grids; for members whose grid is missing it is resampled.
+        separate : bool
+            Whether members give several maps where they have such; those can be joined only when they were measured.
+        """
+        found: dict[str, np.ndarray] = {}
+        for name, member in self._named.items():
+            found |= self._member_maps(member, name, scan, further, separate)
+            if member.sees_finer and (grid := self._finer_grid) is not None and grid in further:
+                found |= self._member_maps(member.on_grid(grid), FINE.format(name), scan, further, separate)
+        return found
+
+    @property
+    def _named(self) -> dict[str, Method]:
+        """Members by name; a second one of a name has its number behind it."""
+        named: dict[str, Method] = {}
+        for number, member in enumerate(self.members, start=1):
+            named[f"{member.name} {number}" if member.name in named else member.name] = member
+        return named
+
+    def _member_maps(
+        self, member: Method, name: str, scan: np.ndarray, further: Mapping[Grid, np.ndarray], separate: bool
+    ) -> dict[str, np.ndarray]:
+        alike, own = member.settings.spacing_mm == self.settings.spacing_mm, scan
+        if not alike:
+            own = further[member.grid] if member.grid in further else _resampled(scan, self.grid, member.grid)
+        maps = member.separate_maps(own) if separate else {"": member.score_volume(own)}
+        return {
+            f"{name} {kind}".strip(): of if alike else _resampled(of, member.grid, self.grid, scan.shape)
+            for kind, of in maps.items()
+        }
+
+    def _joined(self, scan: np.ndarray, further: Mapping[Grid, np.ndarray]) -> np.ndarray:
+        maps = self.maps(scan, further, separate=bool(self.settings.rare))
+        rare = {name: self._rare(name) for name in maps}
+        if any(values is None for values in rare.values()):
+            return np.clip(np.mean(list(maps.values()), axis=0), 0.0, 1.0).astype(np.float32)
+        score_map = as_score(joint_rarity(maps, {name: of for name, of in rare.items() if of} | self.settings.rare))
+        return np.where(scan > 0, score_map, np.float32(0))
+
+    def _rare(self, name: str) -> RareValues | None:
+        """What a member's map reaches in healthy tissue, as measured for the ensemble or else for the member."""
+        if name in self.settings.rare:
+            return self.settings.rare[name]
+        member = self._named.get(name.removesuffix(FINE.format("")))
+        return None if member is None or member.calibration is None else member.calibration.rare
 
     def train_epoch(self, scans: Sequence[np.ndarray], rng: np.random.Generator) -> Iterator[dict[str, float]]:
         """An epoch of each member in turn, on scans of the ensemble's grid."""
         for member in self.members:
             member.unlabelled = self.unlabelled if member.learns_from_unlabelled else ()
+            own: Sequence[Any] = scans
+            if member.trains_on_native:
+                own = [NativeScan(np.asarray(scan, np.float32), self.grid.spacing_mm) for scan in scans]
             if not member.finished:
-                yield from member.train_epoch(scans, rng)
+                yield from member.train_epoch(own, rng)
 
     def draw_check(self, path: Path) -> None:
         for member in self.members:
@@ -104,12 +190,38 @@ class Ensemble(Method):
         read_bundle(path, {member.name: member.load_state for member in self.members})
 
 
+class Joint(Ensemble):
+    """Mix, on two grids where voxels are fine, and normative: each finds what the other does not."""
+
+    name = "joint"
+    learns_from_unlabelled = False
+
+    @classmethod
+    def default_settings(cls, region: Region) -> EnsembleSettings:
+        grid = region.grid.coarsened(128)
+        finer_mm = 0.6 * min(grid.spacing_mm)
+        return EnsembleSettings(grid.shape, grid.spacing_mm, slice_axis=2, finer_mm=round(finer_mm, 4))
+
+    def raw_sample_score(self, score_map: np.ndarray) -> float:
+        return top_mean(score_map, self.settings.spacing_mm)
+
+
+def _resampled(image: np.ndarray, source: Grid, target: Grid, shape: tuple[int, ...] | None = None) -> np.ndarray:
+    """An image on one grid brought to another about its middle; to `shape` voxels, or as many as its extent takes."""
+    ratios = [theirs / ours for theirs, ours in zip(target.spacing_mm, source.spacing_mm, strict=True)]
+    shape = shape or tuple(max(1, round(size / ratio)) for size, ratio in zip(image.shape, ratios, strict=True))
+    axes = zip(shape, image.shape, ratios, strict=True)
+    return apply_along_axes(image, tuple(centred_resampling(size, own, ratio) for size, own, ratio in axes))
+
+
 def _member(name: str, region: Region, settings: EnsembleSettings) -> Method:
     """A member with its default settings, those of the ensemble that it shares, and those given for it."""
     kind = method_type(name)
     defaults = kind.default_settings(region)
     shared = {
-        key: value for key, value in settings.to_dict().items() if key in defaults.to_dict() and value is not None
+        key: value
+        for key, value in settings.to_dict().items()
+        if key in defaults.to_dict() and value is not None and key != "members"
     }
     chosen = defaults.to_dict() | shared | settings.members.get(name, {})
     return kind(region, kind.settings_type.from_dict(chosen))

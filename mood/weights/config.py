@@ -64,7 +64,8 @@ class WeightsConfig:
     region: Name
     settings: dict[str, Any]
     training: TrainingFacts = field(default_factory=TrainingFacts)
-    sha256: Digests | None = None  # of the arrays' file; None until they are written
+    sha256: Digests | None = None  # of the arrays' file, or of those of each member; None until they are written
+    members: tuple[FileName, ...] | None = None  # folders beside this one whose weights are joined; it has no arrays
     calibration: Calibration | None = None
     bench: Bench | None = None
     int8: dict[Name, dict[FileName, Digest]] | None = None  # by part of the method: its graph's two files

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -60,7 +60,16 @@ class WeightsFolder:
         return self.config.sha256 or ""
 
     def verified_arrays(self) -> Path:
-        """The path of the arrays; `WeightsError` when their bytes are not those that were saved, or are no numbers."""
+        """The path of the arrays, of the first member's where there are some, after a look through all of them.
+
+        Raises
+        ------
+        WeightsError
+            When their bytes are not those that were saved, or are no numbers.
+        """
+        if self.members:
+            first, *_ = [member.verified_arrays() for member in self.members]
+            return first
         path = _verified(self.path / ARRAYS, self.sha256)
         check_arrays(path)
         return path
@@ -130,7 +139,7 @@ def _search(candidates: list[Path], method: str, region: str) -> WeightsFolder |
 
 
 def _composed(method: str, region: str, path: Path, members: list[WeightsFolder]) -> WeightsFolder:
-    config = WeightsConfig(method, region, settings={}, sha256="+".join(member.sha256 for member in members))
+    config = WeightsConfig(method, region, settings={}, sha256=joined_digest(members))
     return WeightsFolder(path, config, tuple(members))
 
 
@@ -148,7 +157,25 @@ def read_folder(folder: Path) -> WeightsFolder:
         raise WeightsError(f"{CONFIG} is damaged ({error})", where=folder, fix=fix) from error
     if config.sha256 is None:
         raise WeightsError(f"{CONFIG} is damaged (no sha256)", where=folder, fix="Restore it from its source")
-    return WeightsFolder(folder, config)
+    return WeightsFolder(folder, config, _members_beside(folder, config))
+
+
+def _members_beside(folder: Path, config: WeightsConfig) -> tuple[WeightsFolder, ...]:
+    """The weights that a folder without arrays joins; they must be those that it was measured with."""
+    if config.members is None:
+        return ()
+    fix = "Restore it and its members from one source"
+    if folder.name in config.members:
+        raise WeightsError(f"{CONFIG} is damaged (a member of itself)", where=folder, fix=fix)
+    members = tuple(read_folder(folder.parent / name) for name in config.members)
+    if joined_digest(members) != config.sha256:
+        raise WeightsError("its members are not those that it was measured with", where=folder, fix=fix)
+    return members
+
+
+def joined_digest(members: Sequence[WeightsFolder]) -> str:
+    """What stands for the arrays of several weights."""
+    return "+".join(member.sha256 for member in members)
 
 
 def packaged_weights() -> list[WeightsFolder]:
@@ -167,6 +194,13 @@ def write_folder(folder: Path, full_arrays: Path, config: WeightsConfig) -> None
     _describe(folder, replace(config, sha256=checksum(folder / ARRAYS)))
 
 
+def write_joined(folder: Path, members: Sequence[WeightsFolder], config: WeightsConfig) -> None:
+    """Write a weights folder that joins those beside it; `config` lacks what names them only."""
+    folder.mkdir(parents=True, exist_ok=True)
+    names = tuple(member.path.name for member in members)
+    _describe(folder, replace(config, members=names, sha256=joined_digest(members)))
+
+
 def write_graphs(weights: WeightsFolder, graphs: Mapping[str, Graph]) -> None:
     """Keep the int8 form of each part of a method beside its weights."""
     digests = {}
@@ -179,6 +213,12 @@ def write_graphs(weights: WeightsFolder, graphs: Mapping[str, Graph]) -> None:
 def record_scores(weights: WeightsFolder, scores: Bench) -> None:
     """Keep what a benchmark measured of these weights in their config and card; the arrays stay as they are."""
     _describe(weights.path, replace(weights.config, bench=scores))
+
+
+def record_calibration(weights: WeightsFolder, calibration: Calibration) -> WeightsFolder:
+    """Keep what the scores of these weights mean; the arrays stay as they are."""
+    _describe(weights.path, replace(weights.config, calibration=calibration))
+    return read_folder(weights.path)
 
 
 def _describe(folder: Path, config: WeightsConfig) -> None:

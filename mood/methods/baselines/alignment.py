@@ -1,8 +1,8 @@
-"""Affine alignment of a scan to a template by the moments of its tissue: no search, no registration library.
+"""Affine alignment of a scan: by registration where the region has a template, else by the moments of its tissue.
 
-Along each axis the centre of mass and the standard deviation of the tissue (voxels above 0) are brought to those
-of the template: a shift and a scaling an axis, no rotation. Intensities of MR, which have no unit, are divided so
-that the median of the tissue becomes 0.5; those of CT stay.
+By moments, along each axis the centre of mass and the standard deviation of the tissue (voxels above 0) are brought
+to those of some scans: a shift and a scaling an axis, no rotation. Intensities of MR, which have no unit, are divided
+so that the median of the tissue becomes 0.5; those of CT stay.
 """
 
 from __future__ import annotations
@@ -12,7 +12,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mood.regions import Region
+from mood.intensities import standardised
+from mood.regions import Grid, Region
+from mood.registration.affine import COARSEST_MM, Registration, register
+from mood.registration.template import packaged_template
 from mood.resampling import Resampling, apply_along_axes, axis_resampling
 
 MEDIAN_TISSUE = 0.5
@@ -84,6 +87,35 @@ def align(scan: np.ndarray, template: Extent, shape: tuple[int, ...], region: Re
         forward.append(axis_resampling(shape[axis], size, start, ratio))
         back.append(axis_resampling(size, shape[axis], -start / ratio, 1.0 / ratio))
     return Alignment(tuple(forward), tuple(back), intensity_gain(scan, region))
+
+
+@dataclass(frozen=True, eq=False)
+class Registered:
+    """As `Alignment`, by registration to the region's template."""
+
+    registration: Registration
+    gain: float
+
+    def to_template(self, scan: np.ndarray) -> np.ndarray:
+        """The scan on the template's voxels, (X', Y', Z') float32."""
+        return self.registration.to_template(scan) * np.float32(self.gain)
+
+    def to_scan(self, template: np.ndarray) -> np.ndarray:
+        """What lies on the template's voxels on the scan's, (X, Y, Z) float32; 0 where it does not reach."""
+        return self.registration.to_scan(template)
+
+
+def brought(scan: np.ndarray, extent: Extent, grid: Grid, region: Region) -> Alignment | Registered:
+    """How to bring a scan on a grid's voxels to the region's template there; to an extent where nothing registers.
+
+    Parameters
+    ----------
+    scan : (X, Y, Z) float32 ndarray in [0, 1]
+    """
+    if region.template is None or max(grid.spacing_mm) > COARSEST_MM:
+        return align(scan, extent, grid.shape, region)
+    template = packaged_template(region.template, grid)
+    return Registered(register(standardised(scan, region), grid.spacing_mm, template), intensity_gain(scan, region))
 
 
 def intensity_gain(scan: np.ndarray, region: Region) -> float:

@@ -1,7 +1,7 @@
 """Intensity atlas: how far each voxel lies from the mean of healthy scans. A baseline, not a method to rely on.
 
-Scans are aligned to the atlas by the centre and spread of their tissue along each axis and by its median
-intensity (`alignment.py`); the map is |z| / (|z| + 3), z the distance in standard deviations.
+Scans are aligned to the atlas (`alignment.py`) and brought to its median intensity; the map is |z| / (|z| + 3), z the
+distance in standard deviations.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import h5py
 import numpy as np
 
 from mood.methods.base import Method, Settings, finite
-from mood.methods.baselines.alignment import Extent, align, template_extent
+from mood.methods.baselines.alignment import Extent, brought, template_extent
 from mood.regions import Region
 from mood.weights.bundle import new_hdf5
 
@@ -56,7 +56,7 @@ class Atlas(Method):
 
     def score_volume(self, scan: np.ndarray) -> np.ndarray:
         scan = finite(scan)
-        alignment = align(scan, self.extent, self.settings.grid_shape, self.region)
+        alignment = brought(scan, self.extent, self.grid, self.region)
         z = np.abs(scan * np.float32(alignment.gain) - alignment.to_scan(self.mean))
         deviation = alignment.to_scan(self.deviation)
         z /= np.where(deviation > 0, np.maximum(deviation, SMALLEST_DEVIATION), np.float32(UNKNOWN_DEVIATION))
@@ -68,7 +68,7 @@ class Atlas(Method):
         total, squares = np.zeros(shape), np.zeros(shape)
         for count, scan in enumerate(scans, start=1):
             scan = finite(scan)
-            aligned = align(scan, self.extent, shape, self.region).to_template(scan)
+            aligned = brought(scan, self.extent, self.grid, self.region).to_template(scan)
             total += aligned
             squares += aligned.astype(np.float64) ** 2
             self.mean = (total / count).astype(np.float32)

@@ -16,7 +16,7 @@ import numpy as np
 from msgspec import Meta
 
 from mood.methods.base import Method, Settings, finite
-from mood.methods.baselines.alignment import Extent, align, template_extent
+from mood.methods.baselines.alignment import Extent, brought, template_extent
 from mood.regions import Region
 from mood.weights.bundle import new_hdf5
 
@@ -57,7 +57,7 @@ class Pca(Method):
 
     def score_volume(self, scan: np.ndarray) -> np.ndarray:
         scan = finite(scan)
-        alignment = align(scan, self.extent, self.settings.grid_shape, self.region)
+        alignment = brought(scan, self.extent, self.grid, self.region)
         aligned = alignment.to_template(scan).ravel()
         residual = np.abs(aligned - self._rebuilt(aligned)).reshape(self.settings.grid_shape)
         return np.clip(alignment.to_scan(residual), 0.0, 1.0)
@@ -79,7 +79,7 @@ class Pca(Method):
 
     def _aligned(self, scan: np.ndarray) -> np.ndarray:
         scan = finite(scan)
-        return align(scan, self.extent, self.settings.grid_shape, self.region).to_template(scan).ravel()
+        return brought(scan, self.extent, self.grid, self.region).to_template(scan).ravel()
 
     def save_weights(self, path: Path) -> None:
         with new_hdf5(path) as file:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Self
 
 import keras
 import numpy as np
@@ -28,15 +28,14 @@ from mood.methods.mix.training_images import VIEWS, Frame, most_alike, shuffled_
 from mood.methods.network_method import NetworkMethod
 from mood.native import NativeScan
 from mood.networks.unet import SIDE_MULTIPLE, build_unet, overlap_loss
-from mood.regions import Region
-from mood.scoring import smoothed
+from mood.regions import Grid, Region
+from mood.scoring import smoothed, top_mean
 from mood.slices import batches, filled_slices, fit_shape, to_slices
 from mood.synthesis.tasks import TASKS, get_tasks
 from mood.typed import Batch, Momentum, Positive, Rate, Width
 
 PIXELS_AT_ONCE = 16 * 128 * 128  # at prediction
 DEFAULT_TASKS = ("fpi", "blob", "relocation", "intensity", "texture", "warp")  # pii is too faint to learn from here
-SCORED_MM3 = 1000.0
 LAST_RATE = 0.01  # of the learning rate, at the end of its decay
 WIDEST_TOGETHER = 4 * 64**2  # members times the square of their width: 280 MB of weights
 
@@ -77,6 +76,7 @@ class Mix(NetworkMethod):
     settings_type = MixSettings
     settings: MixSettings
     trains_on_native = True
+    sees_finer = True
     _alike: tuple[Sequence[NativeScan], list[np.ndarray]] | None = None  # the scans of this training and their like
 
     def __init__(self, region: Region, settings: MixSettings) -> None:
@@ -104,9 +104,11 @@ class Mix(NetworkMethod):
         return fit_shape(smoothed(scores, self.settings.smoothing_mm, self.settings.spacing_mm), scan.shape)
 
     def raw_sample_score(self, score_map: np.ndarray) -> float:
-        """The mean of the map's most abnormal cubic centimetre."""
-        voxels = min(score_map.size, max(1, round(SCORED_MM3 / float(np.prod(self.settings.spacing_mm)))))
-        return float(np.partition(score_map.ravel(), -voxels)[-voxels:].mean())
+        return top_mean(score_map, self.settings.spacing_mm)
+
+    def on_grid(self, grid: Grid) -> Self:
+        _ = self.runner  # is shared, and made once
+        return super().on_grid(grid)
 
     def _frame(self, scan: np.ndarray | None = None) -> Frame:
         """What is cut into slices, around the middle of the grid; larger where a scan's content needs it.
