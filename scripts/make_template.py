@@ -15,8 +15,8 @@ from nilearn.datasets import load_mni152_template
 
 from mood.conform import conform, content_box
 from mood.intensities import standardised
+from mood.methods.registration.template import FOLDER
 from mood.regions import BRAIN
-from mood.registration.template import FOLDER
 from mood.volume import Volume
 
 MNI152 = FOLDER / "mni152.npz"

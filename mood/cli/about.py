@@ -39,7 +39,7 @@ def info(json_output: JsonOption = False) -> None:
 
 def doctor(json_output: JsonOption = False) -> None:
     """Whether everything needed is there and whole, and how to mend what is not."""
-    from mood.doctor import BAD, examine
+    from mood.cli.doctor import BAD, examine
 
     found = []
     for finding in examine():

@@ -54,8 +54,8 @@ def write_report(
     one_in: float = 1000,
 ) -> int:
     """Write a report, say where it is, and return how many scans could not be shown."""
-    from mood.report.make import make_report
-    from mood.report.sentences import group_headline
+    from mood.evaluation.report.make import make_report
+    from mood.evaluation.report.sentences import group_headline
 
     command = shlex.join(["mood", *sys.argv[1:]])
     with console.status("Looking at the scans") as status:
@@ -71,7 +71,7 @@ def write_report(
 
 def write_previews(source: Path, predictions: Path, region: str, weights: Path | None) -> None:
     """Write a picture beside each map, and say so."""
-    from mood.report.make import save_previews
+    from mood.evaluation.report.make import save_previews
 
     written = save_previews(source, predictions, region, weights)
     console.print(f"{len(written)} pictures NAME.png in {predictions}", highlight=False, markup=False)

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mood import doctor
 from mood.cli import app as cli
+from mood.cli import doctor
 
 
 @pytest.fixture

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from mood.intensities import standardised
+from mood.methods.registration.affine import COARSEST_MM, Registration, register
+from mood.methods.registration.template import packaged_template
 from mood.regions import Grid, Region
-from mood.registration.affine import COARSEST_MM, Registration, register
-from mood.registration.template import packaged_template
 from mood.resampling import Resampling, apply_along_axes, axis_resampling
 
 MEDIAN_TISSUE = 0.5

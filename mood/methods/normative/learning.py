@@ -19,7 +19,7 @@ from mood.engines import Forward
 from mood.methods.normative.features import Positions, features_at
 from mood.methods.normative.model import DISTANCES, Expected, Model, blurred, within
 from mood.methods.normative.statistics import Sums, Usual, lattice
-from mood.registration.affine import correlation
+from mood.methods.registration.affine import correlation
 
 PCA_SCANS, PCA_POSITIONS = 24, 2000  # that the components are found from: scans, and positions of each
 WORSE_FIT = 0.08  # of the correlation with the mean scan, below the median: what is misplaced is not learnt from

@@ -28,10 +28,10 @@ from mood.methods.base import Method, Settings, finite
 from mood.methods.normative.features import Positions, features_at
 from mood.methods.normative.learning import Learning, well_registered
 from mood.methods.normative.model import Model, blurred, untrained
+from mood.methods.registration.affine import Registration, register
+from mood.methods.registration.template import Template, mean_spread, template_for
 from mood.networks.efficientnet import CHANNELS, pretrained_features
 from mood.regions import Region
-from mood.registration.affine import Registration, register
-from mood.registration.template import Template, mean_spread, template_for
 from mood.scoring import top_mean
 from mood.typed import Share
 

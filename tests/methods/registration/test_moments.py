@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from mood.registration.moments import LARGEST_RATIO, measure, moments_matrix
+from mood.methods.registration.moments import LARGEST_RATIO, measure, moments_matrix
 
 SHAPE, SPACING = (40, 36, 32), (2.0, 3.0, 4.0)
 

@@ -14,15 +14,14 @@ from urllib.parse import quote
 import jinja2
 from markupsafe import Markup
 
-from mood.calibration import DECADES
-from mood.report import charts, sentences
-from mood.report.checks import scanner_check
-from mood.report.cohort import columns, site_banner
-from mood.report.display import LABEL_FROM, PLACE_FROM, STEPS_A_DECADE
-from mood.report.facts import Reference, RunFacts, ScanSummary
-from mood.report.pictures import BANDS, OUTLINE, TRUTH
-from mood.report.rarity import STEPS, one_in
-from mood.report.study import MOST_PLACES
+from mood.evaluation.report import charts, sentences
+from mood.evaluation.report.checks import scanner_check
+from mood.evaluation.report.cohort import columns, site_banner
+from mood.evaluation.report.display import LABEL_FROM, PLACE_FROM, STEPS_A_DECADE
+from mood.evaluation.report.facts import Reference, RunFacts, ScanSummary
+from mood.evaluation.report.pictures import BANDS, OUTLINE, TRUTH
+from mood.evaluation.report.rarity import STEPS, TOP, one_in
+from mood.evaluation.report.study import MOST_PLACES
 
 VIEWER = "niivue-0.68.1.umd.js.gz"
 VIEWER_SHA256 = "c40dc2679c337c906deef22e157ee02c17459db9b8ecc51aa773af27791a567c"  # of the file inside
@@ -40,7 +39,7 @@ class Group:
 
 def viewer_file() -> bytes:
     """The viewer, compressed."""
-    return (resources.files("mood.report") / "viewer" / VIEWER).read_bytes()
+    return (resources.files("mood.evaluation.report") / "viewer" / VIEWER).read_bytes()
 
 
 class Pages:
@@ -48,7 +47,7 @@ class Pages:
 
     def __init__(self) -> None:
         self.templates = jinja2.Environment(
-            loader=jinja2.PackageLoader("mood.report"),
+            loader=jinja2.PackageLoader("mood.evaluation.report"),
             autoescape=True,
             undefined=jinja2.StrictUndefined,
             trim_blocks=True,
@@ -89,7 +88,7 @@ class Pages:
             "scale": STEPS_A_DECADE,
             "place": PLACE_FROM,
             "label": LABEL_FROM,
-            "top": DECADES,
+            "top": TOP,
             "bands": [[start, *colour] for start, colour in BANDS],
             "outlines": [OUTLINE, TRUTH],
             "peaks": [round(decades, 3) for decades in summary.peak_decades[:MOST_PLACES]],

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from mood.evaluation.places import Place
+from mood.evaluation.report.facts import Reference, RunFacts, ScanSummary
+from mood.evaluation.report.rarity import one_in
 from mood.installation import DISTRIBUTION
-from mood.places import Place
-from mood.report.facts import Reference, RunFacts, ScanSummary
-from mood.report.rarity import one_in
 
 SHARES_FROM = 20  # healthy scans; with fewer, they are counted instead of told in hundredths
 POSITIONS = "Positions are told by the header's orientation and the body's extent; no atlas was asked."

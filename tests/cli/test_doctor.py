@@ -4,8 +4,9 @@ import tempfile
 
 import pytest
 
-from mood import doctor, engines, installation
-from mood.doctor import BAD, GOOD, WARNING
+from mood import engines, installation
+from mood.cli import doctor
+from mood.cli.doctor import BAD, GOOD, WARNING
 from mood.errors import UsageError
 from mood.weights.store import packaged_weights, read_folder
 

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from mood.errors import WeightsError
+from mood.methods.registration import template
+from mood.methods.registration.template import mean_spread, packaged_template, template_for
 from mood.regions import ABDOM, BRAIN, Grid
-from mood.registration import template
-from mood.registration.template import mean_spread, packaged_template, template_for
 
 GRID = Grid((48, 56, 52), (4.0, 4.0, 4.0))
 

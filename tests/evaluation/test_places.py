@@ -4,7 +4,7 @@ import io
 import numpy as np
 import pytest
 
-from mood.places import body_mask, find_places, places_csv
+from mood.evaluation.places import body_mask, find_places, places_csv
 
 SHAPE = (40, 30, 24)
 AFFINE = np.diag([2.0, 2.0, 2.5, 1.0])

@@ -12,13 +12,13 @@ import numpy as np
 
 from mood.atomic import check_writable, private_folder, remove_stale, replacing, write_text
 from mood.errors import ScanError, UsageError
-from mood.places import places_csv
+from mood.evaluation.places import places_csv
+from mood.evaluation.report.collect import find_config, find_files, read_participants, read_record
+from mood.evaluation.report.facts import Reference, RunFacts, ScanFiles, ScanSummary
+from mood.evaluation.report.pages import Group, Pages
+from mood.evaluation.report.rarity import RarityScale, to_decades
+from mood.evaluation.report.study import Study, preview, study
 from mood.regions import get_region
-from mood.report.collect import find_config, find_files, read_participants, read_record
-from mood.report.facts import Reference, RunFacts, ScanFiles, ScanSummary
-from mood.report.pages import Group, Pages
-from mood.report.rarity import RarityScale, to_decades
-from mood.report.study import Study, preview, study
 from mood.volume import read_array
 
 log = logging.getLogger(__name__)

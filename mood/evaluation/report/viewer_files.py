@@ -10,7 +10,7 @@ import nibabel as nib
 import numpy as np
 
 from mood.atomic import replacing, write_text
-from mood.places import Place
+from mood.evaluation.places import Place
 
 GOLDEN_ANGLE = 0.618  # of the colour circle, between one place and the next: neighbours in number differ in colour
 

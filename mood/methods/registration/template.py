@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 
 from mood.errors import WeightsError
+from mood.methods.registration.moments import Extent, measure
 from mood.regions import Grid, Region
-from mood.registration.moments import Extent, measure
 from mood.resampling import apply_along_axes, centred_resampling
 
 FOLDER = Path(__file__).parent

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from scipy import ndimage
 
-from mood.registration.moments import measure, moments_matrix
-from mood.registration.niimath import fit_affine
-from mood.registration.template import Template
+from mood.methods.registration.moments import measure, moments_matrix
+from mood.methods.registration.niimath import fit_affine
+from mood.methods.registration.template import Template
 
 AFFINE, MOMENTS = "affine", "moments"
 WORTH_A_SEARCH = 0.1  # correlation by moments; below it a scan is nothing like the template, and a search is long

@@ -10,7 +10,7 @@ import nibabel as nib
 import numpy as np
 from PIL import Image
 
-from mood.report.display import Display
+from mood.evaluation.report.display import Display
 
 # From this many decades on: one healthy voxel in 100, 1,000, 10,000, 100,000. Told apart by lightness as well.
 BANDS = ((2.0, (255, 221, 87)), (3.0, (255, 150, 50)), (4.0, (235, 60, 110)), (5.0, (190, 90, 255)))

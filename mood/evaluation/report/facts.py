@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mood.places import Place
+from mood.evaluation.places import Place
+from mood.evaluation.report.rarity import RarityScale
 from mood.regions import Region
-from mood.report.rarity import RarityScale
 from mood.weights.config import WeightsConfig
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from mood.calibration import DECADES
-from mood.report.facts import Agreement, Reference, ScanSummary
+from mood.evaluation.report.facts import Agreement, Reference, ScanSummary
+from mood.evaluation.report.rarity import TOP
 
 WIDTH, HEIGHT = 420, 84
 SIDE = 180
@@ -19,11 +19,11 @@ def profile_chart(profile: Sequence[float], threshold_decades: float) -> str:
         return ""
     step = WIDTH / len(profile)
     bars = "".join(
-        f'<rect x="{i * step:.1f}" y="{HEIGHT - HEIGHT * value / DECADES:.1f}" width="{max(step - 0.6, 0.6):.1f}" '
-        f'height="{HEIGHT * value / DECADES:.1f}" class="{"bar-high" if value >= threshold_decades else "bar"}"/>'
+        f'<rect x="{i * step:.1f}" y="{HEIGHT - HEIGHT * value / TOP:.1f}" width="{max(step - 0.6, 0.6):.1f}" '
+        f'height="{HEIGHT * value / TOP:.1f}" class="{"bar-high" if value >= threshold_decades else "bar"}"/>'
         for i, value in enumerate(profile)
     )
-    level = HEIGHT - HEIGHT * threshold_decades / DECADES
+    level = HEIGHT - HEIGHT * threshold_decades / TOP
     line = f'<line x1="0" x2="{WIDTH}" y1="{level:.1f}" y2="{level:.1f}" class="level"/>'
     highest = max(range(len(profile)), key=lambda i: profile[i])
     alt = f"Rarest voxel of each of {len(profile)} axial slices; the highest is slice {highest + 1} from below."

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import nibabel as nib
 import numpy as np
 
-from mood.calibration import DECADES
+from mood.evaluation.report.rarity import TOP
 from mood.resampling import apply_along_axes, centred_resampling
 
 MARGIN = 4  # voxels around the body
@@ -134,7 +134,7 @@ def pack(display: Display) -> dict[str, str]:
 def _packed(display: Display) -> dict[str, str]:
     grey = np.rint(np.clip(display.scan, 0, 1) * 127).astype(np.uint8)  # seven bits: half the size, no eye sees it
     rare = np.where(display.decades >= SHOWN_FROM, np.rint(display.decades * STEPS_A_DECADE), 0)
-    overlay = np.minimum(rare, DECADES * STEPS_A_DECADE).astype(np.uint8)
+    overlay = np.minimum(rare, TOP * STEPS_A_DECADE).astype(np.uint8)
     overlay[_outlines(display.labels)] += PLACE_FROM
     if display.truth is not None:
         outline = _outlines(display.truth)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from mood.report.facts import Check, Reference, RunFacts, ScanFiles
+from mood.evaluation.report.facts import Check, Reference, RunFacts, ScanFiles
 
 GOOD, AMBER, NOTE = "good", "amber", "note"
 FIT_COLUMNS = ("fit", "input_check")  # of scores.csv

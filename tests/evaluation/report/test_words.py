@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from mood.calibration import Calibration
+from mood.evaluation.places import Place
+from mood.evaluation.report import charts, checks, sentences
+from mood.evaluation.report.cohort import site_banner
+from mood.evaluation.report.facts import Agreement, Reference, ScanFiles, ScanSummary
+from mood.evaluation.report.rarity import STEPS, RarityScale, one_in
+from mood.evaluation.report.viewer_files import fsleyes_colours, itksnap_labels, slicer_colours
 from mood.installation import DISTRIBUTION
-from mood.places import Place
-from mood.report import charts, checks, sentences
-from mood.report.cohort import site_banner
-from mood.report.facts import Agreement, Reference, ScanFiles, ScanSummary
-from mood.report.rarity import STEPS, RarityScale, one_in
-from mood.report.viewer_files import fsleyes_colours, itksnap_labels, slicer_colours
 from mood.weights.config import WeightsConfig
 
 PLACE = Place(1, 3.14, 0.7, 0.4, (10.0, 20.0, 5.0), (-12.0, -0.3, 8.0), (10, 21, 5), "left", "left, upper, front", True)

@@ -11,7 +11,7 @@ from typing import Any
 
 from mood.errors import NoInputError, ScanError, UsageError
 from mood.evaluation.label_files import read_sample_score
-from mood.report.facts import ScanFiles
+from mood.evaluation.report.facts import ScanFiles
 from mood.run_record import RUN_RECORD, SCORE_TABLE, printable
 from mood.volume import find_scans, scan_name
 from mood.weights.config import WeightsConfig

@@ -5,10 +5,10 @@ import pytest
 from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
+from mood.methods.registration import affine, niimath
+from mood.methods.registration.affine import AFFINE, MOMENTS, correlation, plausible, register
+from mood.methods.registration.template import template_for
 from mood.regions import ABDOM, BRAIN, Grid
-from mood.registration import affine, niimath
-from mood.registration.affine import AFFINE, MOMENTS, correlation, plausible, register
-from mood.registration.template import template_for
 
 GRID = Grid((54, 62, 58), (3.5, 3.5, 3.5))
 COARSE = Grid((24, 20, 16), (8.0, 10.0, 12.0))

@@ -13,14 +13,14 @@ from PIL import Image
 from mood.errors import ScanError
 from mood.evaluation.label_files import read_label_map
 from mood.evaluation.metrics import average_precision, count_values
+from mood.evaluation.places import Place, body_mask, count_places, find_places
+from mood.evaluation.report.checks import scan_checks
+from mood.evaluation.report.display import Display, make_display, pack
+from mood.evaluation.report.facts import Agreement, RunFacts, ScanFiles, ScanSummary
+from mood.evaluation.report.pictures import data_address, mosaic, thumbnail
+from mood.evaluation.report.rarity import STEPS
+from mood.evaluation.report.viewer_files import save_viewer_files
 from mood.intensities import to_unit_range
-from mood.places import Place, body_mask, count_places, find_places
-from mood.report.checks import scan_checks
-from mood.report.display import Display, make_display, pack
-from mood.report.facts import Agreement, RunFacts, ScanFiles, ScanSummary
-from mood.report.pictures import data_address, mosaic, thumbnail
-from mood.report.rarity import STEPS
-from mood.report.viewer_files import save_viewer_files
 from mood.volume import Volume, load, read_array
 
 log = logging.getLogger(__name__)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from mood.report.facts import ScanSummary
+from mood.evaluation.report.facts import ScanSummary
 
 SITE_WORDS = ("site", "scanner", "center", "centre", "manufacturer", "institution", "protocol")
 FEWEST_FLAGS = 3
