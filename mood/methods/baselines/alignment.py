@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mood.intensities import standardised
-from mood.methods.registration.affine import COARSEST_MM, Registration, register
+from mood.methods.registration.affine import Registration, register
 from mood.methods.registration.template import packaged_template
 from mood.regions import Grid, Region
 from mood.resampling import Resampling, apply_along_axes, axis_resampling
@@ -112,9 +112,9 @@ def brought(scan: np.ndarray, extent: Extent, grid: Grid, region: Region) -> Ali
     ----------
     scan : (X, Y, Z) float32 ndarray in [0, 1]
     """
-    if region.template is None or max(grid.spacing_mm) > COARSEST_MM:
+    template = packaged_template(region.template, grid) if region.template else None
+    if template is None or not template.can_be_searched:
         return align(scan, extent, grid.shape, region)
-    template = packaged_template(region.template, grid)
     return Registered(register(standardised(scan, region), grid.spacing_mm, template), intensity_gain(scan, region))
 
 

@@ -15,7 +15,6 @@ from mood.methods.registration.template import Template
 
 AFFINE, MOMENTS = "affine", "moments"
 WORTH_A_SEARCH = 0.1  # correlation by moments; below it a scan is nothing like the template, and a search is long
-COARSEST_MM = 4.0  # voxels beyond tell nothing of a rotation
 PLAUSIBLE_SCALE = (0.6, 1.6)  # of the template's mm to the scan's along every direction: no adult head beyond
 LARGEST_SHEAR = 1.7  # the most stretched direction over the least
 DOUBTFUL = 0.5  # correlation; healthy T1 brains reach 0.57 and more
@@ -95,10 +94,9 @@ _last: dict[Any, Registration] = {}
 def _searched(scan: np.ndarray, spacing_mm: tuple[float, ...], template: Template) -> Registration:
     moments = moments_matrix(measure(scan, spacing_mm), template.extent)
     rough = _registration(moments, MOMENTS, scan, spacing_mm, template)
-    if template.image is None:
+    if template.image is None or not template.can_be_searched:
         return rough
-    too_coarse = max(*spacing_mm, *template.grid.spacing_mm) > COARSEST_MM
-    if too_coarse or rough.correlation < WORTH_A_SEARCH or not plausible(moments):
+    if rough.correlation < WORTH_A_SEARCH or not plausible(moments):
         return rough
     matrix = fit_affine(scan, spacing_mm, template.image, template.grid.spacing_mm)
     if matrix is None or not plausible(matrix):

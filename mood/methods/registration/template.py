@@ -20,6 +20,7 @@ from mood.methods.registration.moments import Extent, measure
 from mood.regions import Grid, Region
 from mood.resampling import apply_along_axes, centred_resampling
 
+COARSEST_MM = 4.0  # voxels beyond tell nothing of a rotation
 FOLDER = Path(__file__).parent
 SHA256 = {"mni152": "248727f072bec2672bedcbc415f8cd3c70dc4e179d9b5b0caeb2e2b915bc46c5"}
 
@@ -43,6 +44,14 @@ class Template:
     extent: Extent
     image: np.ndarray | None = None
     middle_mm: tuple[float, ...] | None = None
+
+    @property
+    def can_be_searched(self) -> bool:
+        """Whether the grid shows enough of the image, finely enough, for a registration."""
+        if self.image is None or max(self.grid.spacing_mm) > COARSEST_MM:
+            return False
+        edges = (self.image[tuple(0 if i == axis else slice(None) for i in range(3))] for axis in range(3))
+        return not any(edge.any() for edge in edges)
 
 
 def template_for(region: Region, grid: Grid, spread_mm: tuple[float, ...]) -> Template:

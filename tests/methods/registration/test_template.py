@@ -21,6 +21,12 @@ def test_the_brains_template_fills_the_middle_of_any_grid_and_is_symmetric():
     assert found.middle_mm[0] == 0
 
 
+def test_a_grid_that_is_too_coarse_or_too_small_is_not_searched():
+    grids = {GRID: True, Grid((24, 28, 26), (8.0, 8.0, 8.0)): False, Grid((28, 24, 20), (1.0, 1.0, 1.0)): False}
+    for grid, able in grids.items():
+        assert template_for(BRAIN, grid, (0.0, 0.0, 0.0)).can_be_searched is able
+
+
 def test_a_region_without_a_template_is_known_by_its_spread():
     scans = [np.zeros(GRID.shape, np.float32) for _ in range(2)]
     scans[0][10:20], scans[1][10:30] = 1, 1
@@ -28,6 +34,7 @@ def test_a_region_without_a_template_is_known_by_its_spread():
     assert spread[0] == pytest.approx(np.mean([np.std(range(n)) for n in (10, 20)]) * 4)
     found = template_for(ABDOM, GRID, spread)
     assert found.image is None
+    assert not found.can_be_searched
     assert found.extent.spread == spread
 
 
