@@ -64,8 +64,8 @@ def write_report(
             healthy=healthy or (), participants=participants, command=command,
             on_scan=lambda summary, total: status.update(f"Looking at the scans: {summary.name}"),
         )  # fmt: skip
-    console.print(group_headline(summaries), highlight=False, markup=False)
-    console.print(f"The report is in {target / 'index.html'}", highlight=False, markup=False)
+    console.print(group_headline(summaries), highlight=False, markup=False, soft_wrap=True)
+    console.print(f"The report is in {target / 'index.html'}", highlight=False, markup=False, soft_wrap=True)
     return sum(bool(summary.problem) for summary in summaries)
 
 
@@ -74,4 +74,4 @@ def write_previews(source: Path, predictions: Path, region: str, weights: Path |
     from mood.evaluation.report.make import save_previews
 
     written = save_previews(source, predictions, region, weights)
-    console.print(f"{len(written)} pictures NAME.png in {predictions}", highlight=False, markup=False)
+    console.print(f"{len(written)} pictures NAME.png in {predictions}", highlight=False, markup=False, soft_wrap=True)

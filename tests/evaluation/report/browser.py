@@ -75,7 +75,7 @@ class Browser:
         while rest:
             rest = rest[os.write(self.to_browser, rest) :]
         while True:
-            answer = self._next(60)
+            answer = self._next(300)
             if answer.get("id") == self.number:
                 assert "error" not in answer, answer
                 return answer["result"]
@@ -94,7 +94,7 @@ class Browser:
         assert "exceptionDetails" not in result, result["exceptionDetails"]
         return result["result"].get("value")
 
-    def wait(self, expression: str, seconds: float = 60) -> None:
+    def wait(self, expression: str, seconds: float = 240) -> None:
         """Until an expression is true."""
         end = time.monotonic() + seconds
         while not self.run(expression):
