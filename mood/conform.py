@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import nibabel as nib
 import numpy as np
 
-from mood.intensities import in_unit_range, to_unit_range
+from mood.intensities import in_unit_range, understand
 from mood.regions import Grid, Region
 from mood.resampling import SAME_SPACING, Resampling, apply_along_axes, axis_resampling
 from mood.volume import Volume
@@ -25,16 +25,18 @@ LARGEST_GROWTH = 2.5  # times the grid's extent that a scan may plausibly span
 
 @dataclass(frozen=True)
 class Placement:
-    """Where a scan lies on a grid: all that is needed to bring a map back.
+    """Where a scan lies on a grid: all that is needed to bring a map back; and what its numbers were taken for.
 
     Attributes
     ----------
     inverse : resampling of each RAS axis from the grid back to the scan; `None` leaves the axis alone
     order : which RAS axis each axis of the scan is
+    taken_for : what its intensities were taken for, in words
     """
 
     inverse: tuple[Resampling | None, ...]
     order: tuple[int, int, int]
+    taken_for: str = ""
 
     def restore(self, score_map: np.ndarray) -> np.ndarray:
         """A map on the grid put back on the scan's own voxels."""
@@ -87,10 +89,11 @@ def conform(volume: Volume, region: Region, grid: Grid | None = None) -> tuple[n
     placement : Placement
     """
     grid = grid or region.grid
-    data = to_unit_range(volume.data, region)
     axes, flips, spacing = ras_axes(volume)
+    is_challenge = _on_region_grid(volume, axes, flips, region)
+    data, taken_for = (volume.data, "a volume of the challenge") if is_challenge else _understood(volume, region)
     data = data.transpose(axes)
-    if _on_region_grid(volume, data, region, flips):
+    if is_challenge:
         spacing, centre = region.grid.spacing_mm, tuple((n - 1) / 2 for n in data.shape)
         extent = data.shape
     else:
@@ -104,7 +107,7 @@ def conform(volume: Volume, region: Region, grid: Grid | None = None) -> tuple[n
     ]
     forward = tuple(plan[0] for plan in plans)
     inverse = tuple(plan[1] for plan in plans)
-    return apply_along_axes(data, forward), Placement(inverse, tuple(np.argsort(axes)))
+    return apply_along_axes(data, forward), Placement(inverse, tuple(np.argsort(axes)), taken_for)
 
 
 def _plan(
@@ -151,8 +154,18 @@ def content_box(data: np.ndarray) -> tuple[tuple[int, ...], tuple[int, ...]]:
     return tuple(low), tuple(high)
 
 
-def _on_region_grid(volume: Volume, data: np.ndarray, region: Region, flips: tuple[bool, ...]) -> bool:
-    return data.shape == region.grid.shape and not any(flips) and in_unit_range(volume.data)
+def _on_region_grid(volume: Volume, axes: tuple[int, ...], flips: tuple[bool, ...], region: Region) -> bool:
+    shape = tuple(volume.data.shape[axis] for axis in axes)
+    return shape == region.grid.shape and not any(flips) and in_unit_range(volume.data)
+
+
+def _understood(volume: Volume, region: Region) -> tuple[np.ndarray, str]:
+    """Intensities in [0, 1], and what they were taken for, which the log has too."""
+    understanding = understand(volume.data, region)
+    log.info("%s: intensities taken for %s", volume.path, understanding.taken_for)
+    if understanding.doubt:
+        log.warning("%s: intensities taken for %s, but %s", volume.path, understanding.taken_for, understanding.doubt)
+    return understanding.apply(volume.data), understanding.taken_for
 
 
 def _plausible(spacing: tuple, extent: tuple, grid: Grid, volume: Volume) -> tuple:
