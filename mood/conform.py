@@ -13,14 +13,14 @@ from dataclasses import dataclass
 import nibabel as nib
 import numpy as np
 
+from mood.geometry import body_spacing, scan_axes
 from mood.intensities import in_unit_range, understand
+from mood.nifti_file import check_size
 from mood.regions import Grid, Region
 from mood.resampling import SAME_SPACING, Resampling, apply_along_axes, axis_resampling
 from mood.volume import Volume
 
 log = logging.getLogger(__name__)
-
-LARGEST_GROWTH = 2.5  # times the grid's extent that a scan may plausibly span
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,8 @@ def conform(volume: Volume, region: Region, grid: Grid | None = None) -> tuple[n
     placement : Placement
     """
     grid = grid or region.grid
-    axes, flips, spacing = ras_axes(volume)
+    found = scan_axes(volume)
+    axes, flips = found.order, found.flips
     is_challenge = _on_region_grid(volume, axes, flips, region)
     data, taken_for = (volume.data, "a volume of the challenge") if is_challenge else _understood(volume, region)
     data = data.transpose(axes)
@@ -100,13 +101,14 @@ def conform(volume: Volume, region: Region, grid: Grid | None = None) -> tuple[n
         low, high = content_box(data)
         centre = tuple((a + b - 1) / 2 for a, b in zip(low, high, strict=True))
         extent = tuple(b - a for a, b in zip(low, high, strict=True))
-        spacing = _plausible(spacing, extent, grid, volume)
+        spacing = body_spacing(volume, found, extent, region, grid)
     plans = [
         _plan(data.shape[i], spacing[i], flips[i], centre[i], extent[i], grid.shape[i], grid.spacing_mm[i])
         for i in range(3)
     ]
     forward = tuple(plan[0] for plan in plans)
     inverse = tuple(plan[1] for plan in plans)
+    check_size(tuple(plan.size if plan else n for plan, n in zip(forward, data.shape, strict=True)), volume.path)
     return apply_along_axes(data, forward), Placement(inverse, tuple(np.argsort(axes)), taken_for)
 
 
@@ -126,21 +128,6 @@ def _plan(
         return None, None
     step *= sign
     return axis_resampling(target, size, start, step), axis_resampling(size, target, -start / step, 1.0 / step)
-
-
-def ras_axes(volume: Volume) -> tuple[tuple[int, int, int], tuple[bool, ...], tuple[float, ...]]:
-    """Which scan axis runs along each RAS axis, whether it runs backwards, and its voxel size in mm."""
-    affine = volume.affine
-    with np.errstate(invalid="ignore"):
-        usable = np.isfinite(affine).all() and abs(np.linalg.det(affine[:3, :3])) > 1e-9
-    if not usable:
-        log.warning("%s: the header's affine is unusable; axes are taken as RAS, voxels as 1 mm", volume.path)
-        affine = np.eye(4)
-    orientation = nib.io_orientation(affine)
-    axes = tuple(int(a) for a in np.argsort(orientation[:, 0]))
-    sizes = nib.affines.voxel_sizes(affine)
-    flips = tuple(bool(orientation[a, 1] < 0) for a in axes)
-    return axes, flips, tuple(float(sizes[a]) for a in axes)  # type: ignore[return-value]
 
 
 def content_box(data: np.ndarray) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -166,15 +153,3 @@ def _understood(volume: Volume, region: Region) -> tuple[np.ndarray, str]:
     if understanding.doubt:
         log.warning("%s: intensities taken for %s, but %s", volume.path, understanding.taken_for, understanding.doubt)
     return understanding.apply(volume.data), understanding.taken_for
-
-
-def _plausible(spacing: tuple, extent: tuple, grid: Grid, volume: Volume) -> tuple:
-    """The header's voxel size, or, where no body part is that large, one that makes the content fit."""
-    reach = [n * mm / (g * gmm) for n, mm, g, gmm in zip(extent, spacing, grid.shape, grid.spacing_mm, strict=True)]
-    if max(reach) <= LARGEST_GROWTH:
-        return spacing
-    log.warning(
-        "%s: voxels of %s mm make the scan %.0f times too large; it is scaled to fit the grid",
-        volume.path, " x ".join(f"{mm:.3g}" for mm in spacing), max(reach),
-    )  # fmt: skip
-    return tuple(mm / max(reach) for mm in spacing)

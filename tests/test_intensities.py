@@ -43,7 +43,7 @@ CHANGES = {
     "below zero": lambda v: -v,
     "dust": lambda v: np.where(v > 0, v, 1e-6 * np.random.default_rng(3).random(v.shape)),
     "signed dust": lambda v: np.where(v > 0, v, np.random.default_rng(3).normal(0, 1, v.shape)),
-    "a hot voxel": lambda v: np.where(np.arange(v.size).reshape(v.shape) == v.size // 2, 30000, v),
+    "a hot voxel": lambda v: np.where(np.arange(v.size).reshape(v.shape) == v.argmax(), 30000, v),
 }
 
 
@@ -53,7 +53,6 @@ def test_mr_is_the_same_whatever_offset_sign_range_and_dust_it_comes_with(head, 
     unit = to_unit_range(change(head).astype(np.float32), BRAIN)
     assert (unit[head == 0] == 0).all()
     usual = head < 255 * 0.995
-    usual.flat[head.size // 2] = False
     np.testing.assert_allclose(unit[usual], expected[usual], atol=0.01)
 
 
