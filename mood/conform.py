@@ -13,19 +13,19 @@ from dataclasses import dataclass, field
 import nibabel as nib
 import numpy as np
 
-from mood.intensities import in_unit_range, to_unit_range
+from mood.geometry import body_spacing, scan_axes
+from mood.intensities import in_unit_range, understand
+from mood.nifti_file import check_size
 from mood.regions import Grid, Region
 from mood.resampling import SAME_SPACING, Resampling, apply_along_axes, axis_resampling
 from mood.volume import Volume
 
 log = logging.getLogger(__name__)
 
-LARGEST_GROWTH = 2.5  # times the grid's extent that a scan may plausibly span
-
 
 @dataclass(frozen=True)
 class Placement:
-    """Where a scan lies on a grid: all that is needed to bring a map back.
+    """Where a scan lies on a grid: all that is needed to bring a map back; and what its numbers were taken for.
 
     Attributes
     ----------
@@ -33,11 +33,13 @@ class Placement:
     order : which RAS axis each axis of the scan is
     spacing_mm : three floats
         Of the scan's own voxels along the RAS axes.
+    taken_for : what its intensities were taken for, in words
     """
 
     inverse: tuple[Resampling | None, ...]
     order: tuple[int, int, int]
     spacing_mm: tuple[float, ...]
+    taken_for: str = ""
 
     def restore(self, score_map: np.ndarray) -> np.ndarray:
         """A map on the grid put back on the scan's own voxels."""
@@ -94,24 +96,27 @@ def conform(volume: Volume, region: Region, grid: Grid | None = None) -> tuple[n
     placement : Placement
     """
     grid = grid or region.grid
-    data = to_unit_range(volume.data, region)
-    axes, flips, spacing = ras_axes(volume)
+    found = scan_axes(volume)
+    axes, flips = found.order, found.flips
+    is_challenge = _on_region_grid(volume, axes, flips, region)
+    data, taken_for = (volume.data, "a volume of the challenge") if is_challenge else _understood(volume, region)
     data = data.transpose(axes)
-    if _on_region_grid(volume, data, region, flips):
+    if is_challenge:
         spacing, centre = region.grid.spacing_mm, tuple((n - 1) / 2 for n in data.shape)
         extent = data.shape
     else:
         low, high = content_box(data)
         centre = tuple((a + b - 1) / 2 for a, b in zip(low, high, strict=True))
         extent = tuple(b - a for a, b in zip(low, high, strict=True))
-        spacing = _plausible(spacing, extent, grid, volume)
+        spacing = body_spacing(volume, found, extent, region, grid)
     plans = [
         _plan(data.shape[i], spacing[i], flips[i], centre[i], extent[i], grid.shape[i], grid.spacing_mm[i])
         for i in range(3)
     ]
     forward = tuple(plan[0] for plan in plans)
     inverse = tuple(plan[1] for plan in plans)
-    return apply_along_axes(data, forward), Placement(inverse, tuple(np.argsort(axes)), spacing)
+    check_size(tuple(plan.size if plan else n for plan, n in zip(forward, data.shape, strict=True)), volume.path)
+    return apply_along_axes(data, forward), Placement(inverse, tuple(np.argsort(axes)), spacing, taken_for)
 
 
 def _plan(
@@ -132,21 +137,6 @@ def _plan(
     return axis_resampling(target, size, start, step), axis_resampling(size, target, -start / step, 1.0 / step)
 
 
-def ras_axes(volume: Volume) -> tuple[tuple[int, int, int], tuple[bool, ...], tuple[float, ...]]:
-    """Which scan axis runs along each RAS axis, whether it runs backwards, and its voxel size in mm."""
-    affine = volume.affine
-    with np.errstate(invalid="ignore"):
-        usable = np.isfinite(affine).all() and abs(np.linalg.det(affine[:3, :3])) > 1e-9
-    if not usable:
-        log.warning("%s: the header's affine is unusable; axes are taken as RAS, voxels as 1 mm", volume.path)
-        affine = np.eye(4)
-    orientation = nib.io_orientation(affine)
-    axes = tuple(int(a) for a in np.argsort(orientation[:, 0]))
-    sizes = nib.affines.voxel_sizes(affine)
-    flips = tuple(bool(orientation[a, 1] < 0) for a in axes)
-    return axes, flips, tuple(float(sizes[a]) for a in axes)  # type: ignore[return-value]
-
-
 def content_box(data: np.ndarray) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """First and one-past-last index along each axis of what is above 0; the whole array when nothing is."""
     low, high = [], []
@@ -158,17 +148,15 @@ def content_box(data: np.ndarray) -> tuple[tuple[int, ...], tuple[int, ...]]:
     return tuple(low), tuple(high)
 
 
-def _on_region_grid(volume: Volume, data: np.ndarray, region: Region, flips: tuple[bool, ...]) -> bool:
-    return data.shape == region.grid.shape and not any(flips) and in_unit_range(volume.data)
+def _on_region_grid(volume: Volume, axes: tuple[int, ...], flips: tuple[bool, ...], region: Region) -> bool:
+    shape = tuple(volume.data.shape[axis] for axis in axes)
+    return shape == region.grid.shape and not any(flips) and in_unit_range(volume.data)
 
 
-def _plausible(spacing: tuple, extent: tuple, grid: Grid, volume: Volume) -> tuple:
-    """The header's voxel size, or, where no body part is that large, one that makes the content fit."""
-    reach = [n * mm / (g * gmm) for n, mm, g, gmm in zip(extent, spacing, grid.shape, grid.spacing_mm, strict=True)]
-    if max(reach) <= LARGEST_GROWTH:
-        return spacing
-    log.warning(
-        "%s: voxels of %s mm make the scan %.0f times too large; it is scaled to fit the grid",
-        volume.path, " x ".join(f"{mm:.3g}" for mm in spacing), max(reach),
-    )  # fmt: skip
-    return tuple(mm / max(reach) for mm in spacing)
+def _understood(volume: Volume, region: Region) -> tuple[np.ndarray, str]:
+    """Intensities in [0, 1], and what they were taken for, which the log has too."""
+    understanding = understand(volume.data, region)
+    log.info("%s: intensities taken for %s", volume.path, understanding.taken_for)
+    if understanding.doubt:
+        log.warning("%s: intensities taken for %s, but %s", volume.path, understanding.taken_for, understanding.doubt)
+    return understanding.apply(volume.data), understanding.taken_for

@@ -2,55 +2,112 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
+from mood.background import Background, find_background
+from mood.ct_units import ct_window
 from mood.regions import Region
 
 PERCENTILES = (10, 20, 30, 40, 50, 60, 70, 80, 90, 99)  # of the tissue; those of `Region.standard_quantiles`
 STANDARD_STEP = 2  # along each axis, when percentiles of the tissue are looked up
+BRIGHT_ENOUGH = 0.9  # MR within [0, 1] whose tissue reaches this far is scaled already
+TWO_SIDED = 0.05  # of the tissue on either side of the background: its value says nothing of the tissue's
+FAR = 1.0  # times the tissue's own range: a background so far off says nothing of the tissue's either
+NO_BACKGROUND = Background(None)
+AIR_GAP = 0.05  # of the tissue's range: how far its darkest is kept from a background that says nothing
 
 
-def to_unit_range(data: np.ndarray, region: Region) -> np.ndarray:
-    """Intensities as float32 in [0, 1]; what already lies there is returned as it is.
+@dataclass(frozen=True, eq=False)
+class Understanding:
+    """What a scan's intensities were taken for: what becomes 0 and what 1.
 
-    MR: background 0, the 99.9th percentile of the content 1. CT in Hounsfield units: the region's
-    window; CT that starts at 0 counts as stored with an offset of 1024 when it exceeds 1000, and as
-    an 8-bit image otherwise.
+    Attributes
+    ----------
+    taken_for : str
+        In words, for log and record.
+    low, high : float
+        What becomes 0 and 1; `high` is the lesser one where dark and bright are exchanged.
+    background : Background
+        What becomes 0 besides.
+    doubt : str
+        Why this may be wrong; empty when there is no reason.
+    as_it_is : bool
+        Whether nothing is to be done.
+    """
+
+    taken_for: str
+    low: float = 0.0
+    high: float = 1.0
+    background: Background = NO_BACKGROUND
+    doubt: str = ""
+    as_it_is: bool = False
+
+    def apply(self, data: np.ndarray) -> np.ndarray:
+        """Intensities in [0, 1], float32; `data` itself when they are so already."""
+        if self.as_it_is:
+            return data
+        scaled = _window(data, self.low, self.high)
+        if self.background.value is not None:
+            scaled[data == np.float32(self.background.value)] = 0.0
+        if self.background.dust is not None:
+            scaled[self.background.dust] = 0.0
+        return scaled
+
+
+def understand(data: np.ndarray, region: Region) -> Understanding:
+    """What a scan's intensities are: MR has a background and a robust top, CT some form of Hounsfield units.
 
     Parameters
     ----------
     data : (X, Y, Z) float32 ndarray, finite
     """
-    if in_unit_range(data):
-        return data
-    if not region.has_units:
-        return _unit_range_mr(data)
-    low, high = region.window_hu
-    if data.min() >= 0:
-        low, high = (low + 1024.0, high + 1024.0) if data.max() > 1000 else (0.0, 255.0)
-    return _window(data, low, high)
+    if region.has_units:
+        window = ct_window(data, region.window_hu)
+        fits = (window.low, window.high) == (0.0, 1.0) and in_unit_range(data)
+        return Understanding(window.taken_for, window.low, window.high, doubt=window.doubt, as_it_is=fits)
+    return _understand_mr(data)
 
 
-def _unit_range_mr(data: np.ndarray) -> np.ndarray:
-    background = _most_common_value(data)
-    content = data[data != background]
-    low, high = np.percentile(content, [0.1, 99.9]) if content.size else (0.0, 1.0)
-    low = 0.0 if data.min() >= 0 else min(low, background)
-    scaled = _window(data, float(low), float(high) if high > low else float(data.max()))
-    scaled[data == background] = 0.0
-    return scaled
+def to_unit_range(data: np.ndarray, region: Region) -> np.ndarray:
+    """Intensities as float32 in [0, 1], as `understand` takes them; what is so already is returned as it is.
+
+    Parameters
+    ----------
+    data : (X, Y, Z) float32 ndarray, finite
+    """
+    return understand(data, region).apply(data)
 
 
-def _most_common_value(data: np.ndarray) -> float:
-    """The value of the background: that of most corner voxels."""
-    corners = data[:: max(data.shape[0] - 1, 1), :: max(data.shape[1] - 1, 1), :: max(data.shape[2] - 1, 1)]
-    values, counts = np.unique(corners, return_counts=True)
-    return float(values[counts.argmax()])
+def _understand_mr(data: np.ndarray) -> Understanding:
+    background = find_background(data)
+    value = background.value if background.value is not None else min(0.0, float(data.min()))
+    is_tissue = data != np.float32(value)
+    if background.dust is not None:
+        is_tissue &= ~background.dust
+    tissue = data[is_tissue]
+    if not tissue.size:
+        return Understanding("MR without tissue", value, value + 1.0, background)
+    low, darkest, brightest, high = map(float, np.percentile(tissue, [0.1, 1.0, 99.0, 99.9]))
+    if not high > low:  # tissue of one value
+        low, high = min(low, value), max(float(data.max()), value)
+    if background.dust is None and value == 0.0 and in_unit_range(data) and high >= BRIGHT_ENOUGH:
+        return Understanding("MR in [0, 1]", background=background, as_it_is=True)
+    below = np.count_nonzero(tissue < value) / tissue.size
+    spread = max(brightest - darkest, 1e-12)
+    if below >= 1 - TWO_SIDED and value - brightest < FAR * spread:
+        doubt = "tissue is darker than its background throughout: taken as dark for bright"
+        return Understanding(f"inverted MR from {value:g} to {low:g}", value, low, background, doubt)
+    if below > TWO_SIDED or darkest - value > FAR * spread:
+        floor = low - AIR_GAP * (high - low)
+        return Understanding(f"MR from {floor:g} to {high:g}, background {value:g}", floor, high, background)
+    return Understanding(f"MR from {value:g} to {high:g}", value, high, background)
 
 
 def _window(data: np.ndarray, low: float, high: float) -> np.ndarray:
     scaled = data - np.float32(low)
-    scaled /= np.float32(max(high - low, 1e-12))
+    scaled /= np.float32(high - low if abs(high - low) > 1e-12 else 1e-12)
     return np.clip(scaled, 0.0, 1.0, out=scaled)
 
 

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from mood.conform import content_box, ras_axes
+from mood.conform import content_box
+from mood.geometry import body_spacing, scan_axes
 from mood.intensities import to_unit_range
 from mood.regions import Region
 from mood.resampling import apply_along_axes, centred_resampling
@@ -61,10 +62,12 @@ class NativeScan:
 
 def native_scan(volume: Volume, region: Region) -> NativeScan:
     """A scan as it is, in RAS axes and [0, 1], cut to what is above 0 and `MARGIN` voxels around that."""
-    axes, flips, (x_mm, y_mm, z_mm) = ras_axes(volume)
-    data = to_unit_range(volume.data, region).transpose(axes)
-    data = data[tuple(slice(None, None, -1 if flip else 1) for flip in flips)]
+    axes = scan_axes(volume)
+    data = to_unit_range(volume.data, region).transpose(axes.order)
+    data = data[tuple(slice(None, None, -1 if flip else 1) for flip in axes.flips)]
     low, high = content_box(data)
+    extent = tuple(b - a for a, b in zip(low, high, strict=True))
+    x_mm, y_mm, z_mm = body_spacing(volume, axes, extent, region, region.grid)
     begin = [max(0, a - MARGIN) for a in low]
     x, y, z = ((a + b - 1) / 2 - first for a, b, first in zip(low, high, begin, strict=True))
     data = data[tuple(slice(first, b + MARGIN) for first, b in zip(begin, high, strict=True))]

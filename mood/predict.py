@@ -163,9 +163,9 @@ class _Job:
             result = detector.result(scan.conformed, grid_map)
         except Exception as error:
             return writer.submit(self._failed, path, error)
-        return writer.submit(self._write, path, result, scan.made_from, begin)
+        return writer.submit(self._write, path, result, scan, begin)
 
-    def _write(self, path: Path, result: Result, made_from: Fingerprint | None, begin: float) -> Outcome:
+    def _write(self, path: Path, result: Result, scan: _Scan, begin: float) -> Outcome:
         paths = self.outputs(path)
         try:
             if "pixel" in paths:
@@ -178,7 +178,9 @@ class _Job:
             return self._failed(path, error)
         self.there.remove_stale(path, paths)
         name, seconds = printable(scan_name(path)), round(time.monotonic() - begin, 2)
-        return Outcome(name, "done", round(result.sample_score, 6), seconds, made_from=made_from)
+        taken_for = scan.conformed.placement.taken_for
+        score = round(result.sample_score, 6)
+        return Outcome(name, "done", score, seconds, made_from=scan.made_from, taken_for=taken_for)
 
     def _failed(self, path: Path, error: Exception) -> Outcome:
         if not isinstance(error, MoodError):

@@ -65,9 +65,10 @@ class Outcome:
     seconds: float = 0.0
     message: str = ""
     made_from: Fingerprint | None = None  # what the outputs that are there, if any, were made from
+    taken_for: str = ""  # what the scan's intensities were taken for
 
 
-TABLE_COLUMNS = [column.name for column in fields(Outcome) if column.name != "made_from"]
+TABLE_COLUMNS = [column.name for column in fields(Outcome) if column.name not in ("made_from", "taken_for")]
 
 
 @dataclass

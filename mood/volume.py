@@ -7,11 +7,9 @@ scan's own header; only what describes the values changes.
 from __future__ import annotations
 
 import logging
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -19,6 +17,7 @@ import numpy as np
 from mood import compression
 from mood.atomic import replacing
 from mood.errors import NoInputError, ScanError
+from mood.nifti_file import RE_EXPORT, READ_ERRORS, NiftiHead, check_readable, check_size, read_head
 from mood.regions import Region
 
 log = logging.getLogger(__name__)
@@ -27,8 +26,7 @@ SUFFIXES = (".nii.gz", ".nii")
 # A power of two keeps 0 and 1 exact; a step of 3e-5 is finer than float16 above 0.03.
 MAP_STEP = 2.0**-15
 SLICES_AT_ONCE = 16  # of a map that is written; as many float32 as one line of the processor's cache holds
-LARGEST_FALLBACK = 1024**3  # voxels; a damaged header can claim anything
-RE_EXPORT = "Export or copy the scan again"
+LARGEST_FALLBACK = 512**3  # voxels; a damaged header can claim anything
 
 
 @dataclass(frozen=True)
@@ -98,8 +96,8 @@ def load(path: str | Path) -> Volume:
         When the file is missing, empty, truncated, not NIfTI, not 3-D, not finite or constant.
     """
     path = Path(path)
-    data, image = read_array(path)
-    return checked(Volume(data, image.affine, image.header, path))
+    data, header = read_array(path)
+    return checked(Volume(data, header.get_best_affine(), header, path))
 
 
 def checked(volume: Volume) -> Volume:
@@ -114,16 +112,19 @@ def checked(volume: Volume) -> Volume:
     return volume
 
 
-def read_array(path: Path) -> tuple[np.ndarray, nib.Nifti1Image]:
-    """Voxels of one 3-D NIfTI file as (X, Y, Z) float32, and the nibabel image they come from.
+def read_array(path: Path) -> tuple[np.ndarray, nib.Nifti1Header]:
+    """Voxels of one 3-D NIfTI file as (X, Y, Z) float32, and its header.
 
     Raises
     ------
     ScanError
-        When the file is missing, empty, truncated, not NIfTI or not 3-D. Values are not looked at.
+        When the file is missing, empty, truncated, not NIfTI, not 3-D or larger than is read. Values are not looked at.
     """
-    image = _open(path)
-    return _read_float32(image, path).reshape(spatial_shape(image.shape, path), order="F"), image
+    check_readable(path)
+    head = read_head(path)
+    shape = spatial_shape(head.header.get_data_shape(), path)
+    check_size(shape, path)
+    return _read_float32(head, path).reshape(shape, order="F"), head.header
 
 
 def spatial_shape(shape: tuple[int, ...], path: Path) -> tuple[int, ...]:
@@ -131,47 +132,36 @@ def spatial_shape(shape: tuple[int, ...], path: Path) -> tuple[int, ...]:
     spatial = shape
     while len(spatial) > 3 and spatial[-1] == 1:
         spatial = spatial[:-1]
-    if len(spatial) != 3 or 0 in spatial:
+    if 0 in spatial:
+        raise ScanError(f"the image has no voxels: its shape is {shape}", where=path, fix=RE_EXPORT)
+    if len(spatial) != 3:
         fix = "Extract one 3-D volume from it (for example with `fslroi` or nibabel)"
         raise ScanError(f"the image is {len(shape)}-D with shape {shape}, not 3-D", where=path, fix=fix)
     return spatial
 
 
-def _open(path: Path) -> nib.Nifti1Image:
-    if not path.is_file():
-        raise ScanError("there is no such file", where=path, fix="Check the path")
-    if path.stat().st_size == 0:
-        raise ScanError("the file is empty", where=path, fix=RE_EXPORT)
+def _read_float32(head: NiftiHead, path: Path) -> np.ndarray:
+    header = head.header
+    shape, dtype = header.get_data_shape(), header.get_data_dtype()
+    if dtype.kind not in "iufb":
+        kind = "RGB" if dtype.names else str(dtype)
+        raise ScanError(f"voxels are of type {kind}", where=path, fix="Save one number a voxel")
     try:
-        image = nib.load(path)
-    except (nib.filebasedimages.ImageFileError, OSError, EOFError, ValueError, zlib.error) as error:
-        fix = "Convert it to NIfTI, or copy it again if it was cut off"
-        raise ScanError(f"the file cannot be read as NIfTI ({_first_line(error)})", where=path, fix=fix) from error
-    if not isinstance(image, nib.Nifti1Image):
-        kind = type(image).__name__
-        raise ScanError(f"the file is a {kind}, not NIfTI", where=path, fix="Convert it to NIfTI")
-    return image
-
-
-def _read_float32(image: nib.Nifti1Image, path: Path) -> np.ndarray:
-    proxy: Any = image.dataobj
-    try:
-        if path.suffix.lower() == ".gz":
-            stored = compression.read_array(path, proxy.offset, proxy.shape, proxy.dtype)
+        slope, inter = header.get_slope_inter()
+        if head.compressed:
+            stored = compression.read_array(path, head.offset, shape, dtype)
         else:
-            stored = np.asarray(proxy.get_unscaled())
-    except (OSError, EOFError, ValueError, zlib.error) as error:
+            stored = np.memmap(path, dtype, "c", head.offset, shape, order="F")
+    except READ_ERRORS as error:
         what = f"the file is damaged or cut off ({_first_line(error)})"
         raise ScanError(what, where=path, fix="Copy it again from its source") from error
-    if stored.dtype.kind not in "iufb":
-        raise ScanError(f"voxels are of type {stored.dtype}", where=path, fix="Save one number a voxel")
-    with np.errstate(over="ignore"):  # a float64 beyond float32 becomes infinite and is reported as such
-        if (proxy.slope, proxy.inter) == (1.0, 0.0):
-            return stored.astype(np.float32, copy=False)
+    with np.errstate(over="ignore", invalid="ignore"):  # beyond float32 becomes infinite and is reported as such
+        if (slope, inter) in ((1.0, 0.0), (None, None)):
+            return np.asarray(stored).astype(np.float32, copy=False)
         data = stored.astype(np.float32)
-        data *= np.float32(proxy.slope)
-        data += np.float32(proxy.inter)
-    return data
+        data *= np.float32(slope)
+        data += np.float32(inter)
+    return np.asarray(data)
 
 
 def _first_line(error: BaseException) -> str:
@@ -236,9 +226,10 @@ def save_fallback_map(scan: Path, region: Region, path: Path) -> None:
     header, affine = nib.Nifti1Header(), np.diag([*region.grid.spacing_mm, 1.0])
     header.set_data_shape(region.grid.shape)
     try:
-        image = nib.load(scan)
-        if isinstance(image, nib.Nifti1Image) and 0 < np.prod(image.shape, dtype=float) <= LARGEST_FALLBACK:
-            header, affine = image.header, image.affine
+        check_readable(scan)
+        found = read_head(scan).header
+        if 0 < np.prod(found.get_data_shape(), dtype=float) <= LARGEST_FALLBACK:
+            header, affine = found, found.get_best_affine()
     except Exception as error:
         log.warning("%s: its shape is unknown (%s); the map has the region's", scan, error)
     save_map(np.zeros(header.get_data_shape(), np.float32), header, affine, path)

@@ -1,8 +1,16 @@
 import numpy as np
 import pytest
 
-from mood.intensities import PERCENTILES, standardised, to_unit_range
+from mood.intensities import PERCENTILES, standardised, to_unit_range, understand
 from mood.regions import ABDOM, BRAIN
+
+
+@pytest.fixture
+def head(rng):
+    """Tissue as bright as T1 of brains, which is 8 to 255, in exact zeros."""
+    scan = np.zeros((40, 36, 32), np.float32)
+    scan[5:35, 4:31, 4:28] = np.clip(rng.normal(120, 50, (30, 27, 24)), 8, 255)
+    return scan
 
 
 @pytest.mark.parametrize("scale", [1.0, 255.0, 4095.0])
@@ -22,20 +30,53 @@ def test_mr_with_negative_intensities_keeps_its_background(scan):
     assert np.corrcoef(unit[scan > 0], scan[scan > 0])[0, 1] > 0.99
 
 
-@pytest.mark.parametrize("offset", [0.0, 1024.0])
-def test_ct_is_windowed_with_and_without_offset(offset):
-    hu = np.array([-1000, -160, 40, 240, 1500], np.float32).reshape(5, 1, 1)
-    unit = to_unit_range(hu + np.float32(offset), ABDOM)
-    np.testing.assert_allclose(unit.ravel(), [0, 0, 0.5, 1, 1], atol=1e-6)
+CHANGES = {
+    "an offset": lambda v: v + 1000,
+    "a negative offset": lambda v: v - 1024,
+    "an offset and dust": lambda v: v + 300 + np.random.default_rng(3).normal(0, 0.1, v.shape) * (v == 0),
+    "a tenth": lambda v: v / 2550,
+    "half": lambda v: v / 510,
+    "a thousandth": lambda v: v / 255000,
+    "a million": lambda v: v * 1e6,
+    "z-scores": lambda v: (v - v.mean()) / v.std(),
+    "dark for bright": lambda v: 255 - v,
+    "below zero": lambda v: -v,
+    "dust": lambda v: np.where(v > 0, v, 1e-6 * np.random.default_rng(3).random(v.shape)),
+    "signed dust": lambda v: np.where(v > 0, v, np.random.default_rng(3).normal(0, 1, v.shape)),
+    "a hot voxel": lambda v: np.where(np.arange(v.size).reshape(v.shape) == v.argmax(), 30000, v),
+}
 
 
-def test_ct_of_eight_bits_is_divided_by_255():
-    unit = to_unit_range(np.array([0, 51, 255], np.float32).reshape(3, 1, 1), ABDOM)
-    np.testing.assert_allclose(unit.ravel(), [0, 0.2, 1], atol=1e-6)
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES.keys())
+def test_mr_is_the_same_whatever_offset_sign_range_and_dust_it_comes_with(head, change):
+    expected = to_unit_range(head, BRAIN)
+    unit = to_unit_range(change(head).astype(np.float32), BRAIN)
+    assert (unit[head == 0] == 0).all()
+    usual = head < 255 * 0.995
+    np.testing.assert_allclose(unit[usual], expected[usual], atol=0.01)
+
+
+@pytest.mark.parametrize("far", [-10.0, 10.0, -1000.0])
+def test_a_background_far_from_the_tissue_does_not_flatten_it(head, far):
+    tissue = head > 0
+    unit = to_unit_range(np.where(tissue, (head - 120) / 50, far).astype(np.float32), BRAIN)
+    assert (unit[~tissue] == 0).all()
+    assert np.ptp(unit[tissue]) > 0.9
+    assert np.corrcoef(unit[tissue], head[tissue])[0, 1] > 0.999
+
+
+def test_inverted_mr_is_doubted(head):
+    assert "dark for bright" in understand(255 - head, BRAIN).doubt
+    assert not understand(head, BRAIN).doubt
 
 
 def test_what_is_in_the_unit_range_stays(scan):
     assert to_unit_range(scan, BRAIN) is scan
+
+
+def test_scaling_twice_changes_nothing(head):
+    once = to_unit_range(head * 3 + 100, BRAIN)
+    assert to_unit_range(once, BRAIN) is once
 
 
 @pytest.mark.parametrize("gamma", [0.6, 1.0, 1.7])
