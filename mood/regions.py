@@ -40,7 +40,7 @@ class Region:
     grid: Grid  # the challenge's own sampling
     content_share: tuple[float, float, float]  # of the grid along each axis that most bodies stay within
     symmetric: bool  # left to right: a mirrored scan could be a healthy one
-    toy: str  # who makes its toy subjects: a key of `mood.toy.MAKERS`
+    toy: str  # who makes its toy subjects: a key of `mood.synthesis.toy.MAKERS`
     template: str | None = None  # that its scans can be registered to: a file of `mood.methods.registration`
     default_method: str = "mix"  # when none is named
     window_hu: tuple[float, float] = (-160.0, 240.0)  # CT: what becomes 0 and 1; the usual soft-tissue window

@@ -45,10 +45,10 @@ from rich.table import Table
 from mood import engines, runtime
 from mood.conform import conform
 from mood.methods.fpi import PIXELS_AT_ONCE, Fpi
+from mood.methods.slices import filled_slices, pad_to_multiple, to_slices
 from mood.networks.wide_resnet import side_multiple
 from mood.regions import ABDOM, BRAIN, Region
-from mood.slices import filled_slices, pad_to_multiple, to_slices
-from mood.toy import draw_subject
+from mood.synthesis.toy import draw_subject
 from mood.volume import load, save_map
 
 ENGINES = tuple(name for name, engine in engines.ENGINES.items() if engine.available())

@@ -23,9 +23,9 @@ from rich.table import Table
 from mood import runtime
 from mood.cli.options import parse_settings
 from mood.methods.mix.method import Mix
-from mood.native import NativeScan, native_scan
 from mood.regions import REGIONS, Region
-from mood.toy import draw_subject
+from mood.synthesis.native import NativeScan, native_scan
+from mood.synthesis.toy import draw_subject
 from mood.training.run import new_method
 from mood.volume import find_scans, load
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mood.regions import BRAIN
-from mood.toy import make_cases
+from mood.synthesis.toy import make_cases
 from mood.training.run import Schedule, train
 from mood.volume import find_scans, load, scan_name
 

@@ -223,10 +223,10 @@ def test_an_output_of_the_other_mode_does_not_outlive_its_scan(folder, write, sc
 def test_two_modes_at_once_leave_the_outputs_of_both(folder, tmp_path, method, monkeypatch):
     save = predict.save_map
 
-    def other_mode_first(score_map, header, affine, path):
+    def other_mode_first(*arguments):
         monkeypatch.setattr(predict, "save_map", save)
         predict_folder(folder, tmp_path / "out", method, "sample")
-        save(score_map, header, affine, path)
+        save(*arguments)
 
     monkeypatch.setattr(predict, "save_map", other_mode_first)
     assert statuses(predict_folder(folder, tmp_path / "out", method, "pixel")) == DONE
@@ -303,9 +303,9 @@ def test_the_record_is_there_before_the_first_map(folder, tmp_path, method, monk
 def test_a_full_disk_is_said_and_what_was_finished_stays(folder, tmp_path, method, monkeypatch, small_disk):
     save = predict.save_map
 
-    def fills(score_map, header, affine, path):
+    def fills(score_map, header, affine, path, *details):
         with small_disk(1000 if path.name.startswith("b") else 10**9):
-            save(score_map, header, affine, path)
+            save(score_map, header, affine, path, *details)
 
     monkeypatch.setattr("mood.predict.save_map", fills)
     with pytest.raises(OutputError, match=r"File too large.*b\.nii\.gz"):

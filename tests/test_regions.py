@@ -8,7 +8,7 @@ from mood.errors import UsageError
 from mood.intensities import PERCENTILES
 from mood.methods import REGISTRY, method_type
 from mood.regions import ABDOM, BRAIN, REGIONS, Grid, Region, get_region
-from mood.toy import MAKERS
+from mood.synthesis.toy import MAKERS
 
 KNEE = Region(
     name="knee",

@@ -18,7 +18,7 @@ from mood.evaluation.label_files import read_label_map
 from mood.intensities import to_unit_range
 from mood.regions import Region
 from mood.synthesis.outliers import draw_outlier, plant_outlier
-from mood.toy import HEALTHY
+from mood.synthesis.toy import HEALTHY
 from mood.volume import Volume, load, scan_name
 
 LESION = "lesion"

@@ -14,9 +14,9 @@ from mood.benchmark.tally import Tally
 from mood.conform import ConformedScan
 from mood.detector import Detector
 from mood.methods import Method
+from mood.methods.scoring import smoothed
 from mood.regions import Grid
-from mood.scoring import smoothed
-from mood.toy import write_sample
+from mood.synthesis.toy import write_sample
 from mood.volume import save_map, save_score
 
 Conformed = dict[tuple[Grid, ...], ConformedScan]

@@ -22,7 +22,7 @@ from mood.evaluation.metrics import (
     stack_cases,
 )
 from mood.evaluation.results import Estimate
-from mood.toy import HEALTHY
+from mood.synthesis.toy import HEALTHY
 
 RESAMPLES_AT_ONCE = 20  # 2.5 MB a kind
 LEVEL = (0.025, 0.975)

@@ -173,7 +173,7 @@ def toy(
     """Samples with labels in the challenge's layout: made up, or from healthy scans of your own."""
     import numpy as np
 
-    from mood import toy as samples
+    from mood.synthesis import toy as samples
     from mood.volume import find_scans, load, scan_name
 
     for name in REGIONS if region is None else (region,):

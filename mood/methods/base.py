@@ -13,11 +13,11 @@ from typing import Annotated, Any, ClassVar, Self
 import numpy as np
 from msgspec import Meta
 
-from mood import scoring
 from mood.calibration import Calibration
 from mood.conform import ConformedScan
 from mood.engines import FALLBACK, QUANTISED, Engine
 from mood.errors import UsageError, WeightsError, did_you_mean
+from mood.methods import scoring
 from mood.regions import Grid, Region
 from mood.typed import Unfit, decode, encode, renamed
 

@@ -22,10 +22,10 @@ from mood.calibration import RareValues, as_score, joint_rarity
 from mood.conform import ConformedScan
 from mood.methods import MEMBERS, method_type
 from mood.methods.base import Method, Millimetres, Settings, finite
-from mood.native import NativeScan
+from mood.methods.scoring import top_mean
 from mood.regions import Grid, Region
 from mood.resampling import apply_along_axes, centred_resampling
-from mood.scoring import top_mean
+from mood.synthesis.native import NativeScan
 from mood.typed import Batch, Width
 from mood.weights.bundle import read_bundle, write_bundle
 

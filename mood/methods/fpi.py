@@ -23,10 +23,10 @@ from mood.engines import Forward
 from mood.engines.keras import batch_images
 from mood.methods.base import Settings, finite
 from mood.methods.network_method import NetworkMethod
+from mood.methods.slices import batches, filled_slices, pad_to_multiple, to_slices
 from mood.networks.cropped import CroppedForward, cropped_parts
 from mood.networks.wide_resnet import build_wide_resnet, side_multiple
 from mood.regions import Region
-from mood.slices import batches, filled_slices, pad_to_multiple, to_slices
 from mood.synthesis.fpi import label_to_classes, mix_pair
 from mood.typed import Batch, Rate, Share
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mood.native import NativeScan
+from mood.synthesis.native import NativeScan
 
 
 @dataclass(frozen=True, eq=False)

@@ -22,7 +22,7 @@ from mood.errors import LOWER_RATE, NoInputError, ScanError, TrainingError, Usag
 from mood.evaluation import metrics
 from mood.intensities import to_unit_range
 from mood.methods import Method
-from mood.native import NativeScan, StoredScans, native_scan
+from mood.synthesis.native import NativeScan, StoredScans, native_scan
 from mood.synthesis.outliers import ALL_KINDS, draw_outlier, plant_outlier
 from mood.volume import Volume, find_scans, load, scan_name
 

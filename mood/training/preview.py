@@ -9,9 +9,9 @@ import numpy as np
 from numpy.random import Generator
 
 from mood.errors import NoInputError, ScanError
-from mood.native import NativeScan, native_scan
+from mood.methods.slices import fit_shape
 from mood.regions import Region
-from mood.slices import fit_shape
+from mood.synthesis.native import NativeScan, native_scan
 from mood.synthesis.tasks import Task, alter, draw_place
 from mood.volume import load
 

@@ -20,8 +20,8 @@ from mood.methods import load_method
 from mood.methods.mix.method import DEFAULT_TASKS
 from mood.methods.mix.training_images import altered_scan
 from mood.methods.network_method import NetworkMethod
-from mood.native import native_scan
-from mood.slices import fit_shape
+from mood.methods.slices import fit_shape
+from mood.synthesis.native import native_scan
 from mood.synthesis.tasks import get_tasks
 from mood.training import provenance
 from mood.volume import find_scans, load

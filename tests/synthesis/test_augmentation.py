@@ -3,9 +3,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mood.native import NativeScan
 from mood.synthesis.augmentation import Augmentation, draw_augmentation
 from mood.synthesis.labelled_scan import LabelledScan
+from mood.synthesis.native import NativeScan
 
 SHAPE = (24, 20, 16)
 NOTHING = {"gamma": 1.0, "shading": np.ones((4, 4, 4), np.float32), "blur": 0.0, "noise": 0.0, "seed": 0}

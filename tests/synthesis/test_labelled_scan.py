@@ -1,7 +1,7 @@
 import numpy as np
 
-from mood.native import NativeScan
 from mood.synthesis.labelled_scan import LabelledScan
+from mood.synthesis.native import NativeScan
 
 SHAPE = (24, 20, 16)
 BOX = (slice(6, 14), slice(5, 13), slice(4, 10))

@@ -139,7 +139,7 @@ def test_pii_has_the_papers_label():
 
 
 def test_unknown_and_missing_tasks_are_refused():
-    with pytest.raises(UsageError, match=r"unknown task 'snow'.*Choose from: fpi"):
+    with pytest.raises(UsageError, match=r"unknown task 'snow'.*Choose one of: fpi"):
         get_tasks(("fpi", "snow"))
     with pytest.raises(UsageError):
         get_tasks(())

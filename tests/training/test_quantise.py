@@ -37,7 +37,7 @@ def weights(request, tmp_path_factory, module_healthy):
     assert found.mean < 0.03  # of an untrained network
     config = read_folder(folder).config
     assert any("int8" in line for line in summary(config))
-    assert [step["step"] for step in config["training"]["provenance"]] == ["train", "quantise"]
+    assert [step.step for step in config.training.provenance] == ["train", "quantise"]
     assert (folder / "card.md").read_text() == card_text(config)
     return read_folder(folder)
 

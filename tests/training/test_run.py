@@ -244,6 +244,9 @@ def test_calibration_is_measured_on_tissue_of_healthy_scans(tmp_path, rng):
     class Constant:
         region, grid = BRAIN, Grid((24, 20, 16), (1.0, 1.0, 1.0))
 
+        def further_grids(self, spacing_mm):
+            return ()
+
         def score_volume(self, scan):
             return np.where(scan > 0, 0.2, 0.9).astype(np.float32)
 

@@ -13,7 +13,7 @@ import pytest
 
 from mood.detector import Detector, load_detector
 from mood.regions import BRAIN, Region
-from mood.toy import draw_subject
+from mood.synthesis.toy import draw_subject
 from mood.volume import Volume
 from mood.weights.store import packaged_weights
 
@@ -33,6 +33,8 @@ def toy_scan(region: Region, cube: bool = False) -> Volume:
     """A whole body, coarse, with a bright cube or without."""
     grid = region.grid.coarsened(64)
     data = draw_subject(region, grid, np.random.default_rng(0))
+    if not region.has_units:  # bright as a scan that is scaled already, so that the cube does not change the rest
+        data = np.clip(data / np.quantile(data[data > 0], 0.99), 0, 1).astype(np.float32)
     if cube:
         data[CUBES[region.name]] = 1.0
     affine = np.diag([-grid.spacing_mm[0], -grid.spacing_mm[1], grid.spacing_mm[2], 1.0])

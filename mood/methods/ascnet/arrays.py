@@ -21,9 +21,9 @@ from mood.atomic import check_writable, remove_stale, replacing
 from mood.conform import conform
 from mood.errors import NoInputError, UsageError
 from mood.methods.ascnet.intruders import with_intruders
+from mood.methods.slices import batches, filled_slices, to_slices
 from mood.networks.ascnet import SIDE_MULTIPLE
 from mood.regions import Grid, Region
-from mood.slices import batches, filled_slices, to_slices
 from mood.volume import find_scans, load
 
 REFERENCE, INPUTS, MASKS = "good_dic_to_train_disc.npy", "input_for_generator.npy", "tumor_mask_for_generator.npy"

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from mood.methods.ascnet.intruders import with_intruders
+from mood.methods.slices import filled_slices, to_slices
 from mood.networks.ascnet import SIDE_MULTIPLE
-from mood.slices import filled_slices, to_slices
 
 SCANS_PER_BATCH = 4  # reading one slice of a large scan costs as much as reading all of them
 

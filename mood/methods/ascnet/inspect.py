@@ -13,8 +13,8 @@ from mood.methods.ascnet.adversarial import rebuilt
 from mood.methods.ascnet.grey_levels import Histogram, Levels
 from mood.methods.ascnet.method import AscNet
 from mood.methods.base import Method
+from mood.methods.slices import filled_slices, pad_to_multiple, to_slices
 from mood.networks.ascnet import SIDE_MULTIPLE
-from mood.slices import filled_slices, pad_to_multiple, to_slices
 
 ROWS = 4
 

@@ -31,9 +31,9 @@ from mood.methods.ascnet.batches import InputSlices, ScanSlices, common_side, ho
 from mood.methods.ascnet.grey_levels import Histogram, Levels
 from mood.methods.ascnet.stopping import Rounds
 from mood.methods.base import Method, Settings, finite
+from mood.methods.slices import batches, filled_slices, pad_to_multiple, to_slices
 from mood.networks.ascnet import SIDE_MULTIPLE, build_main_module
 from mood.regions import Region
-from mood.slices import batches, filled_slices, pad_to_multiple, to_slices
 from mood.typed import Batch, Momentum, Positive, Rate, Unfit, Width, decode_text, encode_text
 from mood.weights.bundle import read_notes
 

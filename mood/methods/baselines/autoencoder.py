@@ -15,9 +15,9 @@ from msgspec import Meta
 
 from mood.methods.base import Settings, finite
 from mood.methods.network_method import NetworkMethod
+from mood.methods.slices import batches, filled_slices, pad_to_multiple, to_slices
 from mood.networks.autoencoder import SIDE_MULTIPLE, build_autoencoder
 from mood.regions import Region
-from mood.slices import batches, filled_slices, pad_to_multiple, to_slices
 from mood.typed import Batch, Rate, Width
 
 SLICES_AT_ONCE = 32  # at prediction; every batch has as many, so that a network is compiled once a slice size

@@ -26,11 +26,11 @@ from mood.methods.base import Settings, finite
 from mood.methods.mix.prefetch import prefetched
 from mood.methods.mix.training_images import VIEWS, Frame, most_alike, shuffled_batches, training_slices
 from mood.methods.network_method import NetworkMethod
-from mood.native import NativeScan
+from mood.methods.scoring import smoothed, top_mean
+from mood.methods.slices import batches, filled_slices, fit_shape, to_slices
 from mood.networks.unet import SIDE_MULTIPLE, build_unet, overlap_loss
 from mood.regions import Grid, Region
-from mood.scoring import smoothed, top_mean
-from mood.slices import batches, filled_slices, fit_shape, to_slices
+from mood.synthesis.native import NativeScan
 from mood.synthesis.tasks import TASKS, get_tasks
 from mood.typed import Batch, Momentum, Positive, Rate, Width
 

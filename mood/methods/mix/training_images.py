@@ -11,11 +11,11 @@ from numpy.random import Generator
 
 from mood.intensities import standardised
 from mood.methods.mix.prefetch import mapped
-from mood.native import NativeScan
+from mood.methods.slices import filled_slices, fit_shape, to_slices
 from mood.regions import Region
-from mood.slices import filled_slices, fit_shape, to_slices
 from mood.synthesis.augmentation import draw_augmentation
 from mood.synthesis.labelled_scan import LabelledScan
+from mood.synthesis.native import NativeScan
 from mood.synthesis.tasks import Task, alter, draw_place
 
 PLACES = (2, 8)  # altered in a scan, upper end excluded

@@ -9,9 +9,9 @@ import numpy as np
 
 from mood.engines import Forward
 from mood.engines.keras import batch_images
+from mood.methods.slices import batches, to_slices
 from mood.networks.efficientnet import as_input
 from mood.regions import Grid
-from mood.slices import batches, to_slices
 
 STRIDE = 4  # of the finest features, in pixels of the enlarged slice
 SIDE_MULTIPLE = 16  # of the enlarged slice

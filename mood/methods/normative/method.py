@@ -30,9 +30,9 @@ from mood.methods.normative.learning import Learning, well_registered
 from mood.methods.normative.model import Model, blurred, untrained
 from mood.methods.registration.affine import Registration, register
 from mood.methods.registration.template import Template, mean_spread, template_for
+from mood.methods.scoring import top_mean
 from mood.networks.efficientnet import CHANNELS, pretrained_features
 from mood.regions import Region
-from mood.scoring import top_mean
 from mood.typed import Share
 
 log = logging.getLogger(__name__)

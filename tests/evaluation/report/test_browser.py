@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.report.browser import Browser, find_browser
-from tests.report.toy_folder import HOSTILE, make_folders
 
 from mood.evaluation.report.make import make_report
+from tests.evaluation.report.browser import Browser, find_browser
+from tests.evaluation.report.toy_folder import HOSTILE, make_folders
 
 PROGRAM = find_browser()
 READY = "document.documentElement.dataset.ready === 'yes'"

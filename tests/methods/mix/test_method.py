@@ -5,8 +5,8 @@ import pytest
 
 from mood.errors import UsageError
 from mood.methods.mix.method import Mix
-from mood.native import NativeScan
 from mood.regions import ABDOM, BRAIN
+from mood.synthesis.native import NativeScan
 from mood.training.run import new_method
 
 GRID = {"grid_shape": (32, 28, 24), "spacing_mm": (5.0, 4.0, 10.0)}  # a voxel is a fifth of a cubic centimetre

@@ -10,9 +10,9 @@ from mood.methods.mix.training_images import (
     shuffled_batches,
     training_slices,
 )
-from mood.native import NativeScan
 from mood.regions import BRAIN
 from mood.synthesis.augmentation import Augmentation
+from mood.synthesis.native import NativeScan
 from mood.synthesis.tasks import TASKS
 
 SHAPE = (24, 20, 16)

@@ -4,9 +4,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mood import toy
 from mood.errors import UsageError
 from mood.regions import ABDOM, BRAIN, REGIONS
+from mood.synthesis import toy
 from mood.synthesis.outliers import KINDS
 from mood.volume import find_scans, load, read_array
 
@@ -112,5 +112,5 @@ def test_unknown_kind_and_impossible_numbers_are_refused(tmp_path):
 
 def test_without_nilearn_the_error_says_how_to_get_it(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(UsageError, match=r"mood\[toy\]"):
+    with pytest.raises(UsageError, match=r"mood-ood\[toy\]"):
         toy.load_template()

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.signal import savgol_filter
 
-from mood.scoring import sample_score
+from mood.methods.scoring import sample_score
 
 
 def test_the_score_is_the_papers(rng):

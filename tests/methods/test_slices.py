@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from mood.slices import batches, filled_slices, fit_shape, pad_to_multiple, to_slices
+from mood.methods.slices import batches, filled_slices, fit_shape, pad_to_multiple, to_slices
 
 
 @pytest.mark.parametrize("axis", [0, 1, 2])

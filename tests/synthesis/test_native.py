@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from mood.conform import conform
-from mood.native import NativeScan, StoredScans, native_scan
 from mood.regions import BRAIN, Grid
+from mood.synthesis.native import NativeScan, StoredScans, native_scan
 from mood.volume import Volume
 
 
