@@ -67,14 +67,24 @@ def test_an_image_on_another_spacing_comes_back_too(registered):
     "trouble", [subprocess.TimeoutExpired("niimath", 1), subprocess.CalledProcessError(1, "niimath"), OSError("no")]
 )
 def test_when_niimath_fails_moments_are_used_and_it_is_said_once(template, monkeypatch, caplog, trouble):
-    def fail(*args, **options):
+    def fail(command):
         raise trouble
 
-    monkeypatch.setattr(niimath.subprocess, "run", fail)
+    monkeypatch.setattr(niimath, "_run", fail)
     found = register(tilted(template, degrees=5.0, scale=0.95), GRID.spacing_mm, template)
     assert found.method == MOMENTS
     assert found.correlation > 0.3
     assert len(caplog.records) == 1
+
+
+def test_a_search_without_end_is_ended_by_its_processors_time(template, monkeypatch, caplog, tmp_path):
+    endless = tmp_path / "endless"
+    endless.write_text("#!/bin/sh\nwhile :; do :; done\n")
+    endless.chmod(0o755)
+    monkeypatch.setattr(niimath, "program", lambda: endless)
+    monkeypatch.setattr(niimath, "PROCESSOR_LIMIT_S", 1)
+    assert register(tilted(template, degrees=6.0), GRID.spacing_mm, template).method == MOMENTS
+    assert "niimath failed" in caplog.text
 
 
 def test_without_niimath_moments_are_used(template, monkeypatch):
