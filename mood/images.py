@@ -9,7 +9,8 @@ import nibabel as nib
 import numpy as np
 
 from mood.errors import ScanError, UsageError
-from mood.volume import RE_EXPORT, Volume, checked, load, spatial_shape
+from mood.nifti_file import RE_EXPORT, spatial_shape
+from mood.volume import Volume, checked, load
 
 Image = str | Path | nib.spatialimages.SpatialImage | Volume
 NAMELESS = "scan"  # what an image is called that was never a file

@@ -97,11 +97,11 @@ def _head(file: io.BufferedIOBase, path: Path, compressed: bool) -> NiftiHead:
     begin = file.read(540)
     header = _parsed(begin)
     size = int(header["sizeof_hdr"])
+    header.get_data_dtype()  # an error that names the code, where there is none of that
     _quietly_fixed(header, path)
     shape = header.get_data_shape()
     if any(n < 0 for n in shape):
         raise ValueError(f"its shape is {shape}")
-    header.get_data_dtype()
     offset = _offset(header, path, size, None if compressed else path.stat().st_size)
     file.seek(0)
     between = file.read(offset)[size:]
@@ -206,3 +206,16 @@ def largest_voxels() -> int:
     if not text.isdecimal() or int(text) < 1:
         raise UsageError(f"{LIMIT} is '{text}'", fix="Set it to a number of voxels, such as 500000000")
     return int(text)
+
+
+def spatial_shape(shape: tuple[int, ...], path: Path) -> tuple[int, ...]:
+    """(X, Y, Z) of an image with any number of further axes of one; `ScanError` when it is not 3-D."""
+    spatial = shape
+    while len(spatial) > 3 and spatial[-1] == 1:
+        spatial = spatial[:-1]
+    if 0 in spatial:
+        raise ScanError(f"the image has no voxels: its shape is {shape}", where=path, fix=RE_EXPORT)
+    if len(spatial) != 3:
+        fix = "Extract one 3-D volume from it (for example with `fslroi` or nibabel)"
+        raise ScanError(f"the image is {len(shape)}-D with shape {shape}, not 3-D", where=path, fix=fix)
+    return spatial

@@ -60,7 +60,7 @@ def predict_folder(
     Parameters
     ----------
     source, target : pathlib.Path
-        Folders; they must differ, since maps are called like their scans.
+        Folders, or one scan and a folder; they must differ, since maps are called like their scans.
     method : Method
     mode : {'both', 'sample', 'pixel'}
     challenge : bool
@@ -77,7 +77,9 @@ def predict_folder(
     ------
     NoInputError, OutputError, UsageError
     """
-    paths = find_scans(source)
+    paths = find_scans(source, with_labels=challenge)
+    if challenge:  # an output for every .nii.gz
+        paths = [path for path in paths if path.suffix != ".nii" or path.with_name(f"{path.name}.gz") not in paths]
     job = _Job(target, method, mode, challenge, overwrite, about or {}, Outputs(target))
     job.prepare(source, paths)
     record = None if challenge else job.begin_record(paths)
@@ -109,7 +111,8 @@ class _Job:
     def prepare(self, source: Path, paths: list[Path]) -> None:
         if self.mode not in MODES:
             raise UsageError(f"unknown mode '{self.mode}'", fix=f"Choose one of: {', '.join(MODES)}")
-        if source.resolve() == self.target.resolve():
+        folder = source.parent if source.is_file() else source
+        if folder.resolve() == self.target.resolve():
             fix = "Name another output folder: maps are called like their scans"
             raise UsageError("the output folder is the input folder", where=source, fix=fix)
         names = [scan_name(path) for path in paths]

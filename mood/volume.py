@@ -7,6 +7,7 @@ scan's own header; only what describes the values changes.
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,12 +18,13 @@ import numpy as np
 from mood import compression
 from mood.atomic import replacing
 from mood.errors import NoInputError, ScanError
-from mood.nifti_file import RE_EXPORT, READ_ERRORS, NiftiHead, check_readable, check_size, read_head
+from mood.nifti_file import RE_EXPORT, READ_ERRORS, NiftiHead, check_readable, check_size, read_head, spatial_shape
 from mood.regions import Region
 
 log = logging.getLogger(__name__)
 
 SUFFIXES = (".nii.gz", ".nii")
+NAMED = 5  # of the files that are left out of a folder
 # A power of two keeps 0 and 1 exact; a step of 3e-5 is finer than float16 above 0.03.
 MAP_STEP = 2.0**-15
 SLICES_AT_ONCE = 16  # of a map that is written; as many float32 as one line of the processor's cache holds
@@ -56,30 +58,48 @@ class Volume:
 
 
 def scan_name(path: Path) -> str:
-    """The file name without `.nii` or `.nii.gz`."""
+    """The file name without `.nii` or `.nii.gz`, in whatever case they are written."""
     for suffix in SUFFIXES:
-        if path.name.endswith(suffix):
+        if path.name.lower().endswith(suffix):
             return path.name[: -len(suffix)]
     return path.name
 
 
-def find_scans(folder: Path) -> list[Path]:
-    """The NIfTI files directly in `folder`, by name; label files beside their scan are left out.
+def find_scans(source: Path, *, with_labels: bool = False) -> list[Path]:
+    """The NIfTI files directly in a folder, by name, or one file; what is left out of a folder is named in the log.
+
+    Parameters
+    ----------
+    source : pathlib.Path
+    with_labels : bool
+        Keep label files beside their scan too.
 
     Raises
     ------
     NoInputError
-        When the folder is missing or holds no scan.
+        When there is no such folder or file, or the folder holds no scan.
     """
-    if not folder.is_dir():
-        raise NoInputError("there is no such input folder", where=folder, fix="Check the path or the mount")
-    files = sorted(p for p in folder.iterdir() if p.name.endswith(SUFFIXES) and not p.name.startswith("."))
+    if source.is_file():
+        return [source]
+    if not source.is_dir():
+        raise NoInputError("there is no such input folder", where=source, fix="Check the path or the mount")
+    visible = sorted(p for p in source.iterdir() if not p.name.startswith("."))
+    files = [p for p in visible if p.name.lower().endswith(SUFFIXES)]
     names = {scan_name(p) for p in files}
-    scans = [p for p in files if scan_name(p).removesuffix("_label") not in names - {scan_name(p)}]
+    scans = [p for p in files if with_labels or scan_name(p).removesuffix("_label") not in names - {scan_name(p)}]
     if not scans:
         fix = "Put NAME.nii.gz files directly into it"
-        raise NoInputError("the input folder holds no .nii or .nii.gz file", where=folder, fix=fix)
+        raise NoInputError("the input folder holds no .nii or .nii.gz file", where=source, fix=fix)
+    _name_left_out([p for p in visible if p not in set(scans)], source)
     return scans
+
+
+def _name_left_out(paths: list[Path], folder: Path) -> None:
+    if paths:
+        names = ", ".join(p.name + "/" * p.is_dir() for p in paths[:NAMED])
+        more = f" and {len(paths) - NAMED} more" if len(paths) > NAMED else ""
+        text = os.fsencode(names).decode("utf-8", "backslashreplace")
+        log.warning("%s: left out, being no NIfTI files or labels of some: %s%s", folder, text, more)
 
 
 def load(path: str | Path) -> Volume:
@@ -125,19 +145,6 @@ def read_array(path: Path) -> tuple[np.ndarray, nib.Nifti1Header]:
     shape = spatial_shape(head.header.get_data_shape(), path)
     check_size(shape, path)
     return _read_float32(head, path).reshape(shape, order="F"), head.header
-
-
-def spatial_shape(shape: tuple[int, ...], path: Path) -> tuple[int, ...]:
-    """(X, Y, Z) of an image with any number of further axes of one; `ScanError` when it is not 3-D."""
-    spatial = shape
-    while len(spatial) > 3 and spatial[-1] == 1:
-        spatial = spatial[:-1]
-    if 0 in spatial:
-        raise ScanError(f"the image has no voxels: its shape is {shape}", where=path, fix=RE_EXPORT)
-    if len(spatial) != 3:
-        fix = "Extract one 3-D volume from it (for example with `fslroi` or nibabel)"
-        raise ScanError(f"the image is {len(shape)}-D with shape {shape}, not 3-D", where=path, fix=fix)
-    return spatial
 
 
 def _read_float32(head: NiftiHead, path: Path) -> np.ndarray:

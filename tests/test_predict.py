@@ -163,6 +163,32 @@ def test_the_input_folder_is_never_written_to(folder, method):
         predict_folder(folder, folder / ".." / folder.name, method)
 
 
+def test_one_scan_is_scored_by_itself(folder, tmp_path, method):
+    (outcome,) = predict_folder(folder / "a.nii.gz", tmp_path / "out", method)
+    assert (outcome.scan, outcome.status) == ("a", "done")
+    assert json.loads((tmp_path / "out" / "run.json").read_text())["scans"][0]["taken_for"].startswith("MR")
+    with pytest.raises(UsageError, match="output folder is the input folder"):
+        predict_folder(folder / "a.nii.gz", folder, method)
+
+
+def test_in_the_challenge_labels_and_twins_have_outputs_too(folder, write, scan, tmp_path, method):
+    write(scan, "a.nii")
+    write(scan, "a_label.nii.gz")
+    outcomes = predict_folder(folder, tmp_path / "out", method, challenge=True)
+    assert sorted(o.scan for o in outcomes) == ["a", "a_label", "b", "c"]
+
+
+def test_one_bad_scan_costs_no_other(folder, write, scan, tmp_path, method):
+    (folder / "aa.nii.gz").symlink_to("../.git/annex/objects/gone")
+    write(scan, "bb.nii")
+    content = bytearray((folder / "bb.nii").read_bytes())
+    content[280:284] = np.float32(np.nan).tobytes()
+    (folder / "bb.nii").write_bytes(content)
+    (folder / "zz.nii.gz").symlink_to("gone")
+    outcomes = statuses(predict_folder(folder, tmp_path / "out", method))
+    assert outcomes == DONE | {"aa": "failed", "bb": "done", "zz": "failed"}
+
+
 def test_two_scans_of_one_name_are_refused(folder, write, scan, tmp_path, method):
     write(scan, "a.nii")
     with pytest.raises(UsageError, match=r"same outputs \(a\)"):
