@@ -81,8 +81,8 @@ def _rarity(facts: RunFacts) -> Check:
     if not facts.scale.measured:
         reason = "The weights were not calibrated: how rare a voxel is, is told from the maps of this folder."
         return Check("rarity", AMBER, "rarity: of this folder", reason)
-    scans = facts.weights.training.held_out_scans if facts.weights else ()
-    number = f" (n = {len(scans)})" if scans else ""
+    known = facts.weights.calibration if facts.weights else None
+    number = f" (n = {known.scans})" if known else ""
     reason = "Scans of another scanner can have many more voxels this rare."
     return Check("rarity", AMBER, f"rarity: of the training sources{number}", reason)
 
