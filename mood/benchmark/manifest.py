@@ -18,6 +18,8 @@ from mood.volume import SUFFIXES, scan_name
 
 MANIFEST = "MANIFEST.csv"
 TRAIN, VALIDATION, OTHER_SITES, LESION = "train", "validation", "validation only (other sites)", "lesion check"
+FINEST_MM = 1.1  # largest voxel side of the scans that show the finest detail
+COARSE_MM = 1.5  # smallest voxel side of those that show little
 LESIONS = "lesions"
 OTHERS = "other sites"
 
@@ -77,6 +79,18 @@ def chosen(entries: list[Entry], count: int | None) -> list[Entry]:
     if count is None or count >= len(entries):
         return entries
     return [entries[int(i)] for i in np.linspace(0, len(entries) - 1, count + 2)[1:-1].round()]
+
+
+def held_out(entries: list[Entry]) -> list[Entry]:
+    """The training brains that nothing is trained on, so that settings can be chosen without a look at validation.
+
+    By name, every eighth of the finest scans from the fourth on, and every twentieth of those of 2 mm from the
+    sixth on: detail is what is hard, so most of them have it.
+    """
+    brains = sorted((e for e in entries if e.region == "brain" and e.use == TRAIN), key=lambda entry: entry.name)
+    fine = [entry for entry in brains if max(entry.spacing_mm) <= FINEST_MM]
+    coarse = [entry for entry in brains if min(entry.spacing_mm) >= COARSE_MM]
+    return fine[3::8] + coarse[5::20]
 
 
 def _is_scan(file: str) -> bool:

@@ -1,8 +1,10 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from mood.benchmark.cases import lesion_case, planted_cases
-from mood.benchmark.manifest import LESIONS, TRAIN, chosen, read_manifest
+from mood.benchmark.manifest import LESIONS, TRAIN, VALIDATION, Entry, chosen, held_out, read_manifest
 from mood.errors import NoInputError
 from mood.regions import BRAIN
 
@@ -30,6 +32,18 @@ def test_chosen_entries_are_spread_evenly(data):
     entries = read_manifest(data)
     assert chosen(entries, None) == chosen(entries, 99) == entries
     assert [entry.name for entry in chosen(entries, 2)] == ["c", "f"]
+
+
+def entry_of(name, spacing_mm, use=TRAIN, region="brain"):
+    return Entry(Path(f"{name}.nii.gz"), region, use, (spacing_mm,) * 3)
+
+
+def test_held_out_are_training_brains_at_a_fixed_step_through_their_names():
+    fine = [entry_of(f"fine{i:02}", 0.9) for i in range(20)]
+    coarse = [entry_of(f"ixi{i:02}", 2.0) for i in range(30)]
+    others = [entry_of("ct", 0.9, region="abdom"), entry_of("fine99", 0.9, VALIDATION), entry_of("between", 1.33)]
+    entries = [*others, *coarse, *fine[::-1]]
+    assert [entry.name for entry in held_out(entries)] == ["fine03", "fine11", "fine19", "ixi05", "ixi25"]
 
 
 def test_each_scan_healthy_and_with_each_kind(data):
