@@ -19,6 +19,7 @@ REGISTRY = {
     "ascnet": "mood.methods.ascnet.method:AscNet",
     "ensemble": "mood.methods.ensemble:Ensemble",
     "mix": "mood.methods.mix.method:Mix",
+    "mix3d": "mood.methods.mix3d:Mix3d",
     "atlas": "mood.methods.baselines.atlas:Atlas",
     "pca": "mood.methods.baselines.pca:Pca",
     "autoencoder": "mood.methods.baselines.autoencoder:Autoencoder",
