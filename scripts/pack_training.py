@@ -66,6 +66,7 @@ def packed_scan(entry: Entry, affines: Path) -> PackedScan:
         shift = np.eye(4)
         shift[:3, :3], shift[:3, 3] = np.diag(step), centre - step * (np.array(shape) - 1) / 2
         native, world = native.onto(shape, COARSER), world @ shift
+    print(entry.name, native.data.shape, flush=True)
     data = to_bytes(standardised(np.asarray(native.data, np.float32), BRAIN))
     to_template = template_affine(entry.path, affines) @ world
     return PackedScan(entry.name, data, native.spacing_mm, to_template[:3], entry.name.split("_")[0])

@@ -14,7 +14,7 @@ from mood.networks.unet import RARITY
 
 LEVELS = 5
 SIDE_MULTIPLE = 2 ** (LEVELS - 1)
-WIDEST = 8  # in units of the first level's width
+WIDEST = 6  # in units of the first level's width; more would make the weights large and the network no faster
 
 
 def build_unet3d(width: int, channels: int, momentum: float = 0.99) -> keras.Model:
@@ -23,7 +23,7 @@ def build_unet3d(width: int, channels: int, momentum: float = 0.99) -> keras.Mod
     Parameters
     ----------
     width : int
-        Filters of the first level; doubled a level, up to eight times.
+        Filters of the first level; doubled a level, up to six times.
     channels : int
         Of the input.
     momentum : float

@@ -1,4 +1,4 @@
-"""Training scans in little space, to be taken to a machine with a GPU: 64 greys, differences, LZMA.
+"""Training scans in little space, to be taken to a machine with a GPU: 64 greys, differences, bzip2.
 
     save_pack(path, [PackedScan(...), ...])        where the scans are
     store = load_packs([path, ...], rng)           where the network is trained
@@ -9,8 +9,9 @@ scan is read, so that no step shows in a histogram and altered places are not to
 
 from __future__ import annotations
 
-import lzma
+import bz2
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +22,6 @@ from mood.synthesis.places.store import ScanStore, stacked
 
 DROPPED_BITS = 2  # of eight
 GREYS = 256 >> DROPPED_BITS
-FILTERS = [{"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME, "lc": 0, "lp": 0, "pb": 0}]
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,13 +51,12 @@ def compressed(data: np.ndarray) -> bytes:
     greys = np.where(data > 0, np.maximum(data >> DROPPED_BITS, 1), 0).astype(np.uint8)
     for axis in (0, 1):  # along both: of all simple predictions the one that leaves least to store
         greys = np.diff(greys, axis=axis, prepend=np.uint8(0))
-    return lzma.compress((greys & (GREYS - 1)).tobytes(), format=lzma.FORMAT_RAW, filters=FILTERS)
+    return bz2.compress((greys & (GREYS - 1)).tobytes())
 
 
 def restored(packed: bytes, shape: tuple[int, ...], rng: Generator) -> np.ndarray:
     """Intensities (X, Y, Z) uint8 from `compressed` bytes; the dropped bits are drawn anew."""
-    plain = lzma.decompress(packed, format=lzma.FORMAT_RAW, filters=FILTERS)
-    greys = np.frombuffer(plain, np.uint8).reshape(shape)
+    greys = np.frombuffer(bz2.decompress(packed), np.uint8).reshape(shape)
     for axis in (1, 0):
         greys = np.cumsum(greys, axis=axis, dtype=np.uint8)
     greys &= GREYS - 1
@@ -81,16 +80,15 @@ def save_pack(path: Path, scans: Sequence[PackedScan]) -> None:
 
 def read_pack(path: Path, rng: Generator) -> list[PackedScan]:
     """The scans that `save_pack` wrote."""
-    with np.load(path) as pack:
+    with np.load(path) as pack, ThreadPoolExecutor() as pool:
+        packed = [pack[f"data{i}"].tobytes() for i in range(len(pack["names"]))]
+        shapes = [tuple(int(n) for n in shape) for shape in pack["shapes"]]
+        restored_scans = pool.map(restored, packed, shapes, rng.spawn(len(packed)))
+        about = zip(pack["spacing_mm"], pack["to_template"], pack["sites"], strict=True)
+        names = [str(name) for name in pack["names"]]
         return [
-            PackedScan(
-                str(pack["names"][i]),
-                restored(pack[f"data{i}"].tobytes(), tuple(pack["shapes"][i]), rng),
-                tuple(pack["spacing_mm"][i]),
-                pack["to_template"][i],
-                str(pack["sites"][i]),
-            )
-            for i in range(len(pack["names"]))
+            PackedScan(name, data, tuple(spacing), affine, str(site))
+            for name, data, (spacing, affine, site) in zip(names, restored_scans, about, strict=True)
         ]
 
 

@@ -44,16 +44,9 @@ class AlteredBrains(keras.Model):
     ) -> None:
         super().__init__(dtype=keras.DTypePolicy("float32"))
         self.network, self.frame, self.side, self.mirrored, self.box = network, shape, side, mirrored, store.box
-        self.scans = self._constant("scans", store.voxels.reshape(-1))
+        self.scans = constant(self, "scans", store.voxels.reshape(-1))
         bank = np.random.default_rng(seed).normal(size=(BANK_SIDE,) * 3)
-        self.bank = self._constant("bank", bank.astype(np.float16))
-
-    def _constant(self, name: str, values: np.ndarray) -> keras.Variable:
-        variable = self.add_weight(
-            name=name, shape=values.shape, dtype=str(values.dtype), trainable=False, initializer="zeros", autocast=False
-        )
-        variable.assign(values)
-        return variable
+        self.bank = constant(self, "bank", bank.astype(np.float16))
 
     def call(self, inputs: dict[str, dict[str, Tensor]], training: bool | None = None) -> Tensor:
         image, label = self.brains(inputs)
@@ -68,6 +61,15 @@ class AlteredBrains(keras.Model):
             hosts["index"], hosts["spacing_mm"], inputs["places"], self.side,
         )  # fmt: skip
         return framed(scans, labels, self.box, ops.convert_to_tensor(self.bank), inputs["views"], self.frame)
+
+
+def constant(layer: keras.Layer, name: str, values: np.ndarray) -> keras.Variable:
+    """An array that stays on the device as it is, of its own type."""
+    variable = layer.add_weight(
+        name=name, shape=values.shape, dtype=str(values.dtype), trainable=False, initializer="zeros", autocast=False
+    )
+    variable.assign(values)
+    return variable
 
 
 def channels_of(image: Tensor, mirrored: bool) -> Tensor:

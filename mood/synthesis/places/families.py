@@ -96,7 +96,7 @@ def _elsewhere(store: ScanStore, scan: int, rng: Generator) -> np.ndarray:
     return voxel
 
 
-def _another(store: ScanStore, host: int, rng: Generator) -> int:
+def another_scan(store: ScanStore, host: int, rng: Generator) -> int:
     """Another scan, mostly of the same site."""
     others = np.delete(np.arange(len(store)), host) if len(store) > 1 else np.array([host])
     alike = others[store.sites[others] == store.sites[host]]
@@ -114,13 +114,13 @@ def same_place(store: ScanStore, host: int, source: int, centre: np.ndarray) -> 
 
 def draw_foreign(store: ScanStore, spot: Spot, rng: Generator) -> Place:
     """The same place of another body, mixed in by a share, often most of it."""
-    place = same_place(store, spot.host, _another(store, spot.host, rng), spot.centre)
+    place = same_place(store, spot.host, another_scan(store, spot.host, rng), spot.centre)
     return _shape(spot, rng) | place | {"strength": float(1.0 - 0.75 * rng.random() ** 1.5)}
 
 
 def draw_graft(store: ScanStore, spot: Spot, rng: Generator) -> Place:
     """Tissue from any place of any body, turned and scaled."""
-    source = _another(store, spot.host, rng)
+    source = another_scan(store, spot.host, rng)
     frame = np.diag(1.0 / store.spacing_mm[source]) @ _turn(rng) * _log_uniform(rng, 0.75, 1.33)
     origin = _elsewhere(store, source, rng).astype(float)
     own = {"source": source, "origin": origin, "frame": frame, "gain": float(rng.uniform(0.8, 1.2))}

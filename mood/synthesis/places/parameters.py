@@ -1,9 +1,9 @@
 """What describes one altered place: every number, its meaning, and the value that changes nothing.
 
-    r            distance from the centre as a share of the radius, 1 at the surface of the shape
-    source       where the new content is read: the scan itself or another one, moved, turned, displaced
-    content      gain * source + tissue class * radial profile * (offset + pull to a level) + noise, blurred
-    altered      host + strength * mask * (content - host)
+r            distance from the centre as a share of the radius, 1 at the surface of the shape
+source       where the new content is read: the scan itself or another one, moved, turned, displaced
+content      gain * source + tissue class * radial profile * (offset + pull to a level) + noise, blurred
+altered      host + strength * mask * (content - host)
 """
 
 from __future__ import annotations

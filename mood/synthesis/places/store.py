@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -23,7 +23,7 @@ class ScanStore:
 
     Attributes
     ----------
-    voxels : (N, X, Y, Z) uint8 ndarray
+    voxels : (N or more, X, Y, Z) uint8 ndarray
         Standardised intensities in `GREYS` steps, RAS axes, 0 in air.
     spacing_mm : (N, 3) float32 ndarray
     middle : (N, 3) float32 ndarray
@@ -41,13 +41,18 @@ class ScanStore:
     sites: np.ndarray
 
     def __len__(self) -> int:
-        return len(self.voxels)
+        return len(self.sites)
 
     @property
     def box(self) -> tuple[int, int, int]:
         """Voxels of the box that each scan lies in."""
         x, y, z = self.voxels.shape[1:]
         return x, y, z
+
+    def roomy(self, count: int, box: tuple[int, int, int]) -> ScanStore:
+        """The same scans in a larger array, so that what is compiled for one store serves another."""
+        missing = [large - own for large, own in zip((count, *box), self.voxels.shape, strict=True)]
+        return replace(self, voxels=np.pad(self.voxels, [(0, n) for n in missing]))
 
     def subset(self, indices: Sequence[int]) -> ScanStore:
         """Some of the scans, in this order."""

@@ -1,0 +1,121 @@
+"""FPI's task on the device: slices of one scan with a square of the same place of another one mixed in.
+
+Tan et al. 2020 (arXiv 2011.04197), section 2, as `mood.synthesis.fpi` has it on arrays, with one difference: the
+foreign slice is read where registration says the same place is, in a scan that need not have the same voxels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+from numpy.random import Generator
+
+from mood.synthesis.fpi import draw_patch
+from mood.synthesis.places.altered_brains import constant
+from mood.synthesis.places.families import another_scan, same_place
+from mood.synthesis.places.sampling import read
+from mood.synthesis.places.store import GREYS, ScanStore
+
+Tensor = Any
+
+CENTRAL = 0.9  # share of the body along the slice axis that slices are drawn from
+SAME = 0.5 / GREYS  # intensities closer than this are equal
+
+
+@dataclass(frozen=True)
+class SliceFrame:
+    """What a slice is: `shape` pixels out of the middle of `full`, whose side patches are measured in.
+
+    Attributes
+    ----------
+    pixel_mm : side of a pixel; what lies between pixels is not looked at
+    """
+
+    shape: tuple[int, int]
+    full: tuple[int, int]
+    pixel_mm: float
+
+
+def draw_slices(
+    store: ScanStore, hosts: np.ndarray, frame: SliceFrame, alpha: tuple[float, float], rng: Generator
+) -> dict[str, np.ndarray]:
+    """Axial slices of these hosts, one each: where they lie in host and foreign scan, the patch and its share.
+
+    Returns
+    -------
+    dict of (S, ...) arrays
+        `host`, `source`; `*_start` (S, 3), the voxel of the first pixel; `*_step` (S, 2, 3), from pixel to pixel.
+    """
+    drawn = [_slice(store, int(host), frame, alpha, rng) for host in hosts]
+    return {key: np.array([one[key] for one in drawn], drawn[0][key].dtype) for key in drawn[0]}
+
+
+def _slice(
+    store: ScanStore, host: int, frame: SliceFrame, alpha: tuple[float, float], rng: Generator
+) -> dict[str, np.ndarray]:
+    spacing, middle = store.spacing_mm[host].astype(float), store.middle[host].astype(float)
+    half = np.minimum(middle, np.array(store.box) - 1 - middle)
+    corner = -(np.array(frame.shape) - 1) / 2 * frame.pixel_mm / spacing[:2]
+    start = middle + np.array([*corner, rng.uniform(-CENTRAL, CENTRAL) * half[2]])
+    step = np.zeros((2, 3))
+    step[0, 0], step[1, 1] = frame.pixel_mm / spacing[:2]
+    if rng.random() < 0.5:
+        start[0], step[0, 0] = 2 * middle[0] - start[0], -step[0, 0]
+    source = another_scan(store, host, rng)
+    there = same_place(store, host, source, start)
+    turn = there["frame"] @ np.diag(spacing)
+    patch = draw_patch(frame.full, rng, alpha=alpha)
+    cut = [(full - own) // 2 for full, own in zip(frame.full, frame.shape, strict=True)]
+    window = [[edge - c for edge in edges] for edges, c in zip((patch.rows, patch.columns), cut, strict=True)]
+    numbers = {
+        "host_start": start, "host_step": step, "source_start": there["origin"], "source_step": step @ turn.T,
+        "window": np.array(window), "alpha": np.array(patch.alpha),
+    }  # fmt: skip
+    whole = {"host": np.array(host, np.int32), "source": np.array(source, np.int32)}
+    return {key: value.astype(np.float32) for key, value in numbers.items()} | whole
+
+
+class ForeignSlices(keras.Model):
+    """Mixes slices of a store and lets `network` tell where: (parameters) -> (S, H, W, 2), estimate and label."""
+
+    def __init__(self, network: keras.Model, store: ScanStore, frame: SliceFrame) -> None:
+        super().__init__(dtype=keras.DTypePolicy("float32"))
+        self.network, self.frame, self.box = network, frame, store.box
+        self.scans = constant(self, "scans", store.voxels.reshape(-1))
+
+    def call(self, inputs: dict[str, Tensor], training: bool | None = None) -> Tensor:
+        image, label = mixed_slices(ops.convert_to_tensor(self.scans), self.box, inputs, self.frame.shape)
+        estimate = self.network(image, training=training)
+        return ops.concatenate([ops.cast(estimate, "float32"), label], axis=-1)
+
+
+def mixed_slices(
+    flat: Tensor, box: tuple[int, int, int], slices: dict[str, Tensor], shape: tuple[int, int]
+) -> tuple[Tensor, Tensor]:
+    """Slices with their patch mixed in, and the foreign share of each pixel, both (S, H, W, 1) in [0, 1]."""
+    host = _plane(flat, box, slices["host"], slices["host_start"], slices["host_step"], shape)
+    foreign = _plane(flat, box, slices["source"], slices["source_start"], slices["source_step"], shape)
+    inside: Tensor = 1.0
+    for axis, count in enumerate(shape):
+        pixel = np.arange(count, dtype=np.float32).reshape((1, -1, 1) if axis == 0 else (1, 1, -1))
+        low, high = (ops.reshape(slices["window"][:, axis, i], (-1, 1, 1)) for i in range(2))
+        inside = inside * ops.cast(ops.logical_and(pixel >= low, pixel < high), "float32")
+    share = inside * (1.0 - ops.reshape(slices["alpha"], (-1, 1, 1)))
+    differs = ops.cast(ops.abs(foreign - host) > SAME, "float32")
+    mixed = host + share * (foreign - host)
+    return ops.expand_dims(mixed, -1), ops.expand_dims(share * differs, -1)
+
+
+def _plane(flat: Tensor, box: tuple, scan: Tensor, start: Tensor, step: Tensor, shape: tuple[int, int]) -> Tensor:
+    rows = np.arange(shape[0], dtype=np.float32).reshape(1, -1, 1)
+    columns = np.arange(shape[1], dtype=np.float32).reshape(1, 1, -1)
+    x, y, z = (_flat(start[:, i]) + rows * _flat(step[:, 0, i]) + columns * _flat(step[:, 1, i]) for i in range(3))
+    return read(flat, box, _flat(scan), (x, y, z)) / GREYS
+
+
+def _flat(values: Tensor) -> Tensor:
+    return ops.reshape(values, (-1, 1, 1))
