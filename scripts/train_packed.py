@@ -25,7 +25,7 @@ import numpy as np
 START = time.monotonic()
 CHECK_SCANS = 4  # kept from training to measure on
 ROOM, BOX = 128, (200, 240, 196)  # scans and voxels that the array on the device has space for
-HALVING_SECONDS = 12.0  # what comes after a training
+LAST_SECONDS = 20.0  # what comes after a training
 SLICE_BATCH = 64
 FPI_STEP = 2  # of the fine voxels in a slice, every second along each axis is looked at
 CHECK_BATCHES = 6
@@ -46,7 +46,7 @@ def main() -> None:
     arguments.out.mkdir(parents=True, exist_ok=True)
     failed = False
     for name, minutes in zip(arguments.what, arguments.minutes, strict=True):
-        latest = START + arguments.deadline - HALVING_SECONDS
+        latest = START + arguments.deadline - LAST_SECONDS
         try:
             PARTS[name](store, minutes * 60, latest, arguments)
         except Exception:
@@ -114,7 +114,7 @@ def train_mix3d(store: Any, seconds: float, latest: float, arguments: argparse.N
     from mood.training.timed import TimedRun
 
     method = method_of("mix3d", {"batch_size": arguments.batch}, arguments)
-    model = method.in_training(store, arguments.seed)
+    method.prepare_training()
     training, apart = parts_of(store)
     rng, draw_hosts = np.random.default_rng(arguments.seed + int(time.time())), by_site(store, training)
     drawing, grid_mm, size = method.drawing(store), method.settings.spacing_mm[0], method.settings.batch_size
@@ -125,8 +125,9 @@ def train_mix3d(store: Any, seconds: float, latest: float, arguments: argparse.N
     fixed = np.random.default_rng(77)
     check = [draw_batch(store, fixed.choice(apart, size), drawing, grid_mm, fixed) for _ in range(CHECK_BATCHES)]
     voxels = size * int(np.prod(method.frame_shape())) // 8
+    images = method.training_images(store, arguments.seed)
     run = TimedRun(
-        "mix3d-brain", model, method.network, draw, check, seconds, arguments.out, arguments.state,
+        "mix3d-brain", method.network, draw, images, check, seconds, arguments.out, arguments.state,
         method.settings.learning_rate, operations=3 * operations(method.network, voxels),
     )  # fmt: skip
     described(method, run.name, {}, len(training), arguments)
@@ -134,9 +135,6 @@ def train_mix3d(store: Any, seconds: float, latest: float, arguments: argparse.N
 
 
 def train_fpi(store: Any, seconds: float, latest: float, arguments: argparse.Namespace) -> None:
-    import keras
-
-    from mood.synthesis.places.altered_brains import of_estimate
     from mood.synthesis.places.foreign_slices import ForeignSlices, SliceFrame, draw_slices
     from mood.training.timed import TimedRun
 
@@ -144,9 +142,7 @@ def train_fpi(store: Any, seconds: float, latest: float, arguments: argparse.Nam
     settings = method.settings
     full = settings.grid_shape[0] // FPI_STEP
     frame = SliceFrame((full * 3 // 4, full * 7 // 8), (full, full), settings.spacing_mm[0] * FPI_STEP)
-    model = ForeignSlices(method.network, store, frame)
     method.prepare_training()
-    model.compile(method.network.optimizer, of_estimate(keras.losses.binary_crossentropy))
     training, apart = parts_of(store)
     rng, draw_hosts = np.random.default_rng(arguments.seed + int(time.time())), by_site(store, training)
 
@@ -161,8 +157,9 @@ def train_fpi(store: Any, seconds: float, latest: float, arguments: argparse.Nam
         draw_slices(store, fixed.choice(apart, settings.batch_size), frame, (0.05, 0.95), fixed)
         for _ in range(CHECK_BATCHES)
     ]
+    images = ForeignSlices(store, frame.shape)
     run = TimedRun(
-        "fpi-brain", model, method.network, draw, check, seconds, arguments.out, arguments.state,
+        "fpi-brain", method.network, draw, images, check, seconds, arguments.out, arguments.state,
         settings.learning_rate, labelled=0.02,
     )  # fmt: skip
     described(method, run.name, {}, len(training), arguments)

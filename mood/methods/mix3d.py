@@ -25,7 +25,7 @@ from mood.networks.unet3d import SIDE_MULTIPLE, build_unet3d
 from mood.regions import Region
 from mood.scoring import smoothed
 from mood.slices import fit_shape
-from mood.synthesis.places.altered_brains import AlteredBrains, draw_batch, of_estimate
+from mood.synthesis.places.altered_brains import AlteredBrains, draw_batch
 from mood.synthesis.places.drawing import Drawing
 from mood.synthesis.places.families import FAMILIES
 from mood.synthesis.places.framing import FACTOR
@@ -118,32 +118,20 @@ class Mix3d(NetworkMethod):
         rate = self.settings.learning_rate
         return keras.optimizers.AdamW(rate, weight_decay=1e-4, global_clipnorm=1.0), rare_overlap_loss
 
-    def in_training(self, store: ScanStore, seed: int) -> AlteredBrains:
-        """The network with these scans and their alteration in front of it, ready for `train_on_batch`."""
-        self._runner = self._graphs = None
-        settings = self.settings
-        model = AlteredBrains(
-            self.network, store, self.frame_shape(), self.drawing(store).side, settings.mirrored, seed
-        )
-        optimizer, loss = self.optimizer_and_loss()
-        if self.network.compiled:
-            optimizer = self.network.optimizer
-        else:
-            self.network.compile(optimizer, loss)
-            optimizer.build(self.network.trainable_variables)
-        model.compile(optimizer, of_estimate(loss))
-        return model
+    def training_images(self, store: ScanStore, seed: int = 0) -> AlteredBrains:
+        """What makes training images of the scans of a store."""
+        return AlteredBrains(store, self.frame_shape(), self.drawing(store).side, self.settings.mirrored, seed)
 
     def train_epoch(self, scans: Sequence[NativeScan], rng: np.random.Generator) -> Iterator[dict[str, float]]:
         """Every scan is altered once, in batches."""
+        self.prepare_training()
         if self._course is None or self._course[0] is not scans:
             store = store_of([scans[i] for i in range(len(scans))], self.region)
-            self._course = (scans, store, self.in_training(store, seed=0))
-        self._runner = self._graphs = None
-        _, store, model = self._course
+            self._course = (scans, store, self.training_images(store))
+        _, store, images = self._course
         drawing, order = self.drawing(store), rng.permutation(len(store))
         size = self.settings.batch_size
         for start in range(0, len(order), size):
             hosts = np.resize(order[start : start + size], size)
             batch = draw_batch(store, hosts, drawing, self.settings.spacing_mm[0], rng)
-            yield {"loss": float(model.train_on_batch(batch, np.zeros(size, np.float32)))}
+            yield {"loss": float(self.network.train_on_batch(*images(batch)))}

@@ -38,13 +38,13 @@ class TimedRun:
     ----------
     name : str
         What the files and lines are called.
-    model : keras.Model
-        Compiled; its output holds estimates in the first channel and labels in the second.
     network : keras.Model
-        The part of it that is trained and kept.
+        Compiled.
     draw : callable
-        From the share of the time that has passed to a batch.
-    check : list of batches
+        From the share of the time that has passed to the parameters of a batch; in a thread of its own.
+    images : callable
+        From these to images and labels.
+    check : list of parameters
         Of scans that are not trained on.
     seconds : float
         Of training in all, those of earlier calls with the same `state` folder included.
@@ -57,9 +57,9 @@ class TimedRun:
     """
 
     name: str
-    model: keras.Model
     network: keras.Model
     draw: Callable[[float], Any]
+    images: Callable[[Any], tuple[Any, Any]]
     check: list[Any]
     seconds: float
     out: Path
@@ -109,8 +109,8 @@ class TimedRun:
 
     def step(self, batch: Any) -> None:
         """One step at the learning rate of now."""
-        self.model.optimizer.learning_rate = self.rate()
-        self.losses.append(float(self.model.train_on_batch(batch, np.zeros(_size(batch), np.float32))))
+        self.network.optimizer.learning_rate = self.rate()
+        self.losses.append(float(self.network.train_on_batch(*self.images(batch))))
         self.steps += 1
 
     def rate(self) -> float:
@@ -125,13 +125,19 @@ class TimedRun:
 
     def measured(self) -> dict[str, float]:
         """Average precision over the voxels of the check batches, and the share of them that is altered."""
-        outputs = [np.asarray(self.model.predict_on_batch(batch), np.float32) for batch in self.check]
-        estimates, labels = (np.concatenate([output[..., i].ravel() for output in outputs]) for i in (0, 1))
+        pairs = [self._estimated(batch) for batch in self.check]
+        estimates, labels = (np.concatenate([pair[i] for pair in pairs]) for i in (0, 1))
         altered = labels > self.labelled
         if not altered.any():
             return {}
         ap = average_precision(stack_cases([count_values(estimates, altered)]))[0]
         return {"check_ap": round(float(ap), 4), "chance": round(float(altered.mean()), 5)}
+
+    def _estimated(self, batch: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Estimates and labels of a batch, flat."""
+        images, labels = self.images(batch)
+        estimate = keras.ops.convert_to_numpy(self.network.predict_on_batch(images))
+        return estimate.astype(np.float32).ravel(), keras.ops.convert_to_numpy(labels).ravel()
 
     def save(self) -> None:
         """Write the weights as they are to `out`, and the state."""
@@ -161,9 +167,3 @@ class TimedRun:
             self.name, self.passed, self.seconds, self.steps, self.recent_loss, self.rate(), rate,
             rate * self.operations / 1e12,
         )  # fmt: skip
-
-
-def _size(batch: Any) -> int:
-    """Scans or slices in a batch."""
-    first = next(iter(batch.values()))
-    return _size(first) if isinstance(first, dict) else len(first)

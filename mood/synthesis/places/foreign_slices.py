@@ -9,13 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import keras
 import numpy as np
 from keras import ops
 from numpy.random import Generator
 
+from mood import runtime
 from mood.synthesis.fpi import draw_patch
-from mood.synthesis.places.altered_brains import constant
+from mood.synthesis.places.altered_brains import on_device
 from mood.synthesis.places.families import another_scan, same_place
 from mood.synthesis.places.sampling import read
 from mood.synthesis.places.store import GREYS, ScanStore
@@ -79,18 +79,19 @@ def _slice(
     return {key: value.astype(np.float32) for key, value in numbers.items()} | whole
 
 
-class ForeignSlices(keras.Model):
-    """Mixes slices of a store and lets `network` tell where: (parameters) -> (S, H, W, 2), estimate and label."""
+class ForeignSlices:
+    """Mixes slices of a store, which stays on the device: (parameters) -> images and labels (S, H, W, 1), tensors."""
 
-    def __init__(self, network: keras.Model, store: ScanStore, frame: SliceFrame) -> None:
-        super().__init__(dtype=keras.DTypePolicy("float32"))
-        self.network, self.frame, self.box = network, frame, store.box
-        self.scans = constant(self, "scans", store.voxels.reshape(-1))
+    def __init__(self, store: ScanStore, shape: tuple[int, int]) -> None:
+        self.box, self.shape = store.box, shape
+        self.scans = ops.convert_to_tensor(store.voxels.reshape(-1))
+        self._mixed = runtime.compiled(self._images)
 
-    def call(self, inputs: dict[str, Tensor], training: bool | None = None) -> Tensor:
-        image, label = mixed_slices(ops.convert_to_tensor(self.scans), self.box, inputs, self.frame.shape)
-        estimate = self.network(image, training=training)
-        return ops.concatenate([ops.cast(estimate, "float32"), label], axis=-1)
+    def __call__(self, parameters: dict[str, np.ndarray]) -> tuple[Tensor, Tensor]:
+        return self._mixed(self.scans, on_device(parameters))
+
+    def _images(self, scans: Tensor, parameters: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+        return mixed_slices(scans, self.box, parameters, self.shape)
 
 
 def mixed_slices(
