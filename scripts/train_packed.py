@@ -135,13 +135,15 @@ def train_mix3d(store: Any, seconds: float, latest: float, arguments: argparse.N
 
 
 def train_fpi(store: Any, seconds: float, latest: float, arguments: argparse.Namespace) -> None:
+    from mood.networks.wide_resnet import side_multiple
     from mood.synthesis.places.foreign_slices import ForeignSlices, SliceFrame, draw_slices
     from mood.training.timed import TimedRun
 
     method = method_of("fpi", {"step": FPI_STEP, "look": "standardised", "batch_size": SLICE_BATCH}, arguments)
     settings = method.settings
-    full = settings.grid_shape[0] // FPI_STEP
-    frame = SliceFrame((full * 3 // 4, full * 7 // 8), (full, full), settings.spacing_mm[0] * FPI_STEP)
+    full, multiple = settings.grid_shape[0] // FPI_STEP, side_multiple(settings.architecture)
+    shape = tuple(-(-round(full * share) // multiple) * multiple for share in method.region.content_share[:2])
+    frame = SliceFrame(shape, (full, full), settings.spacing_mm[0] * FPI_STEP)
     method.prepare_training()
     training, apart = parts_of(store)
     rng, draw_hosts = np.random.default_rng(arguments.seed + int(time.time())), by_site(store, training)
