@@ -18,7 +18,6 @@ from pathlib import Path
 
 import numpy as np
 
-from mood import runtime
 from mood.benchmark.cases import planted_cases
 from mood.benchmark.manifest import FINEST_MM, Entry, held_out, read_manifest
 from mood.benchmark.run import grid_map
@@ -43,7 +42,6 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=5)
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
-    runtime.choose_engine("auto")
     entries = [e for e in held_out(read_manifest(arguments.data)) if max(e.spacing_mm) <= FINEST_MM]
     methods = {str(folder): unsmoothed(load_method(read_folder(folder))) for folder in arguments.weights}
     tallies = measured(methods, entries[: arguments.scans], arguments.repeats, arguments.seed, arguments.smoothing)

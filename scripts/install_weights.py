@@ -11,12 +11,14 @@ import argparse
 import json
 import logging
 from pathlib import Path
+from typing import Any
 
-from mood import runtime
 from mood.benchmark.manifest import held_out, read_manifest
 from mood.methods import method_type
 from mood.regions import get_region
 from mood.training.data import measure_calibration
+from mood.volume import scan_name
+from mood.weights.config import TrainingFacts, WeightsConfig
 from mood.weights.store import write_folder
 
 NOTE = (
@@ -32,7 +34,6 @@ def main() -> None:
     parser.add_argument("target", type=Path)
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    runtime.choose_engine("auto")
     apart = [entry.path for entry in held_out(read_manifest(arguments.data))]
     for path in sorted(arguments.trained.glob("*-*.json")):
         install(path, apart, arguments.target / path.stem)
@@ -40,15 +41,32 @@ def main() -> None:
 
 def install(about: Path, apart: list[Path], folder: Path) -> None:
     """One weights folder from its description and the arrays beside it."""
-    config = json.loads(about.read_text(encoding="utf-8"))
+    trained = json.loads(about.read_text(encoding="utf-8"))
     arrays = about.with_name(f"{about.stem}.weights.h5")
-    kind = method_type(config["method"])
-    method = kind(get_region(config["region"]), kind.settings_type.from_dict(config["settings"]))
+    kind, region = method_type(trained["method"]), get_region(trained["region"])
+    method = kind(region, kind.settings_type.from_dict(trained["settings"]))
     method.load_weights(arrays)
-    config["training"] |= {"held_out_scans": [path.name.removesuffix(".nii.gz") for path in apart], "note": NOTE}
-    config["calibration"] = measure_calibration(method, apart).to_dict()
+    facts = trained["training"]
+    training = TrainingFacts(
+        steps=facts.get("steps", 0),
+        training_scans=facts["training_scans"],
+        held_out_scans=tuple(scan_name(path) for path in apart),
+        seed=facts["seed"],
+        minutes=round(facts.get("seconds", 0.0) / 60, 1),
+        device=facts["device"],
+        note=f"{NOTE} {measured(facts)}".strip(),
+    )
+    calibration = measure_calibration(method, apart)
+    config = WeightsConfig(method.name, region.name, method.settings.to_dict(), training, calibration=calibration)
     write_folder(folder, arrays, config)
     print(f"{folder}: {(folder / 'model.weights.h5').stat().st_size / 1e6:.1f} MB", flush=True)
+
+
+def measured(facts: dict[str, Any]) -> str:
+    """A sentence on the task that it was trained on."""
+    if "check_ap" not in facts:
+        return ""
+    return f"AP on its own task in scans kept apart: {facts['check_ap']:.3f} at a chance of {facts['chance']:.3f}."
 
 
 if __name__ == "__main__":

@@ -38,9 +38,8 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stdout)
     from mood import runtime
 
-    runtime.prepare()
+    runtime.prepare_training()
     runtime.seed_initial_weights(arguments.seed)
-    runtime.train_in_mixed_precision()
     log.info("%s, read after %.0f s", runtime.device(), time.monotonic() - START)
     store = read_store(arguments)
     arguments.out.mkdir(parents=True, exist_ok=True)
@@ -99,13 +98,15 @@ def by_site(store: Any, rows: np.ndarray) -> Callable[[int, np.random.Generator]
 
 
 def method_of(name: str, settings: dict[str, Any], arguments: argparse.Namespace) -> Any:
+    from mood import runtime
     from mood.regions import BRAIN
     from mood.training.run import new_method
 
     given = dict(item.split("=", 1) for item in arguments.set)
     known = new_method(name, BRAIN, {}).settings.to_dict()
     chosen = settings | {key: json.loads(value) for key, value in given.items() if key in known}
-    return new_method(name, BRAIN, chosen)
+    with runtime.mixed_precision():
+        return new_method(name, BRAIN, chosen)
 
 
 def train_mix3d(store: Any, seconds: float, latest: float, arguments: argparse.Namespace) -> None:

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import keras
 import numpy as np
+from msgspec import Meta
 
 from mood.conform import content_box
 from mood.intensities import standardised
@@ -30,6 +31,7 @@ from mood.synthesis.places.drawing import Drawing
 from mood.synthesis.places.families import FAMILIES
 from mood.synthesis.places.framing import FACTOR
 from mood.synthesis.places.store import ScanStore, store_of
+from mood.typed import Batch, Momentum, Rate, Width
 
 MULTIPLE = FACTOR * SIDE_MULTIPLE
 DICE_WEIGHT = 0.03  # more of it, and the map says yes or no where it should say how likely
@@ -44,14 +46,14 @@ WEIGHTS = {
 class Mix3dSettings(Settings):
     """Chosen so that a brain takes two seconds on two cores."""
 
-    width: int = 32  # filters of the U-Net's first level
-    smoothing_mm: float = 3.0  # standard deviation, of the map
+    width: Width = 32  # filters of the U-Net's first level
+    smoothing_mm: Annotated[float, Meta(ge=0, le=50)] = 3.0  # standard deviation, of the map
     mirrored: bool = True  # whether the network sees the mirror image too
-    cube_mm: float = 62.0  # side of the cubes that places are worked out in; bounds their radius
-    places: int = 6  # a brain at most
-    momentum: float = 0.97  # of the running statistics
-    learning_rate: float = 1e-3  # AdamW
-    batch_size: int = 2  # brains
+    cube_mm: Annotated[float, Meta(gt=0, le=500)] = 62.0  # side of the cube a place is worked out in; bounds its radius
+    places: Annotated[int, Meta(ge=1, le=64)] = 6  # a brain at most
+    momentum: Momentum = 0.97  # of the running statistics
+    learning_rate: Rate = 1e-3  # AdamW
+    batch_size: Batch = 2  # brains
 
 
 def rare_overlap_loss(label: Any, estimate: Any) -> Any:

@@ -19,7 +19,7 @@ import numpy as np
 
 from mood.evaluation.metrics import average_precision, count_values, stack_cases
 from mood.methods.mix.prefetch import prefetched
-from mood.weights.store import halve_matrices
+from mood.weights.arrays import halve_matrices
 
 log = logging.getLogger(__name__)
 
