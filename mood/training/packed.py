@@ -74,7 +74,7 @@ def save_pack(path: Path, scans: Sequence[PackedScan]) -> None:
         shapes=np.array([scan.data.shape for scan in scans]),
         spacing_mm=np.array([scan.spacing_mm for scan in scans]),
         to_template=np.array([scan.to_template for scan in scans]),
-        **arrays,
+        **arrays,  # type: ignore[arg-type]  # a name that is not "allow_pickle"
     )
 
 
