@@ -20,9 +20,10 @@ import numpy as np
 
 from mood.benchmark.cases import planted_cases
 from mood.benchmark.manifest import FINEST_MM, Entry, held_out, read_manifest
-from mood.benchmark.run import grid_map
+from mood.benchmark.run import conformed_case
 from mood.benchmark.tally import Tally, summarise
-from mood.conform import Placement
+from mood.conform import ConformedScan
+from mood.detector import Detector
 from mood.methods import Method, load_method
 from mood.regions import BRAIN, Grid
 from mood.scoring import smoothed
@@ -65,13 +66,13 @@ def measured(
     begun = time.monotonic()
     for number, entry in enumerate(entries, start=1):
         for case in planted_cases(entry, BRAIN, list(ALL_KINDS), repeats, seed):
-            conformed: dict[Grid, tuple[np.ndarray, Placement]] = {}
+            conformed: dict[Grid, ConformedScan] = {}
             for name, method in methods.items():
-                raw, placement = grid_map(case, method, conformed)
+                detector, scan = Detector(method), conformed_case(case, method, conformed)
+                raw = detector.grid_map(scan)
                 for mm in smoothing:
-                    score_map = smoothed(raw, mm, method.grid.spacing_mm) if mm else raw
-                    row = tallies[f"{name} {mm:g} mm"]
-                    row.add(case.kind, placement.restore(score_map), case.label, method.raw_sample_score(score_map))
+                    result = detector.result(scan, smoothed(raw, mm, method.grid.spacing_mm) if mm else raw)
+                    tallies[f"{name} {mm:g} mm"].add(case.kind, result.map, case.label, result.sample_score)
         print(f"{number} of {len(entries)} scans, {time.monotonic() - begun:.0f} s", flush=True)
     return tallies
 
