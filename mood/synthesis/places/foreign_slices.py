@@ -1,7 +1,8 @@
 """FPI's task on the device: slices of one scan with a square of the same place of another one mixed in.
 
 Tan et al. 2020 (arXiv 2011.04197), section 2, as `mood.synthesis.fpi` has it on arrays, with one difference: the
-foreign slice is read where registration says the same place is, in a scan that need not have the same voxels.
+foreign slice is read where registration says the same place is. It is brought there by whole voxels, along the host's
+axes, so that host and foreign tissue are read between voxels in the same way and blur tells nothing of a patch.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from numpy.random import Generator
 from mood import runtime
 from mood.synthesis.fpi import draw_patch
 from mood.synthesis.places.altered_brains import on_device
-from mood.synthesis.places.families import another_scan, same_place
+from mood.synthesis.places.families import same_place
 from mood.synthesis.places.sampling import read
 from mood.synthesis.places.store import GREYS, ScanStore
 
@@ -48,7 +49,8 @@ def draw_slices(
     Returns
     -------
     dict of (S, ...) arrays
-        `host`, `source`; `*_start` (S, 3), the voxel of the first pixel; `*_step` (S, 2, 3), from pixel to pixel.
+        `host`, `source`; `host_start`, `source_start` (S, 3), the voxel of the first pixel; `step` (S, 2, 3), from
+        pixel to pixel; `window` (S, 2, 2) and `alpha` (S,).
     """
     drawn = [_slice(store, int(host), frame, alpha, rng) for host in hosts]
     return {key: np.array([one[key] for one in drawn], drawn[0][key].dtype) for key in drawn[0]}
@@ -59,24 +61,30 @@ def _slice(
 ) -> dict[str, np.ndarray]:
     spacing, middle = store.spacing_mm[host].astype(float), store.middle[host].astype(float)
     half = np.minimum(middle, np.array(store.box) - 1 - middle)
-    corner = -(np.array(frame.shape) - 1) / 2 * frame.pixel_mm / spacing[:2]
-    start = middle + np.array([*corner, rng.uniform(-CENTRAL, CENTRAL) * half[2]])
+    centre = middle + np.array([0.0, 0.0, rng.uniform(-CENTRAL, CENTRAL) * half[2]])
     step = np.zeros((2, 3))
     step[0, 0], step[1, 1] = frame.pixel_mm / spacing[:2]
     if rng.random() < 0.5:
-        start[0], step[0, 0] = 2 * middle[0] - start[0], -step[0, 0]
-    source = another_scan(store, host, rng)
-    there = same_place(store, host, source, start)
-    turn = there["frame"] @ np.diag(spacing)
+        step[0, 0] *= -1
+    start = centre - (np.array(frame.shape) - 1) / 2 @ step
+    source = _alike(store, host, rng)
+    offset = np.rint(same_place(store, host, source, centre)["origin"] - centre)
     patch = draw_patch(frame.full, rng, alpha=alpha)
     cut = [(full - own) // 2 for full, own in zip(frame.full, frame.shape, strict=True)]
     window = [[edge - c for edge in edges] for edges, c in zip((patch.rows, patch.columns), cut, strict=True)]
     numbers = {
-        "host_start": start, "host_step": step, "source_start": there["origin"], "source_step": step @ turn.T,
+        "host_start": start, "source_start": start + offset, "step": step,
         "window": np.array(window), "alpha": np.array(patch.alpha),
     }  # fmt: skip
     whole = {"host": np.array(host, np.int32), "source": np.array(source, np.int32)}
     return {key: value.astype(np.float32) for key, value in numbers.items()} | whole
+
+
+def _alike(store: ScanStore, host: int, rng: Generator) -> int:
+    """Another scan, of the same voxel size where there is one: it is read in steps of the host's voxels."""
+    others = np.delete(np.arange(len(store)), host) if len(store) > 1 else np.array([host])
+    alike = others[np.isclose(store.spacing_mm[others], store.spacing_mm[host], rtol=0.01).all(axis=1)]
+    return int(rng.choice(alike if len(alike) else others))
 
 
 class ForeignSlices:
@@ -98,8 +106,8 @@ def mixed_slices(
     flat: Tensor, box: tuple[int, int, int], slices: dict[str, Tensor], shape: tuple[int, int]
 ) -> tuple[Tensor, Tensor]:
     """Slices with their patch mixed in, and the foreign share of each pixel, both (S, H, W, 1) in [0, 1]."""
-    host = _plane(flat, box, slices["host"], slices["host_start"], slices["host_step"], shape)
-    foreign = _plane(flat, box, slices["source"], slices["source_start"], slices["source_step"], shape)
+    host = _plane(flat, box, slices["host"], slices["host_start"], slices["step"], shape)
+    foreign = _plane(flat, box, slices["source"], slices["source_start"], slices["step"], shape)
     inside: Tensor = 1.0
     for axis, count in enumerate(shape):
         pixel = np.arange(count, dtype=np.float32).reshape((1, -1, 1) if axis == 0 else (1, 1, -1))

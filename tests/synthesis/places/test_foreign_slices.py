@@ -1,5 +1,7 @@
 """FPI's task from a store: where the foreign share is, what it is a mixture of, and how it is read."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -48,6 +50,30 @@ def test_the_label_is_the_foreign_share_within_the_window(mixed):
         inside[low[0] : high[0], low[1] : high[1]] = True
         assert not label[~inside].any()
         np.testing.assert_allclose(label[label > 0], 1 - alpha, rtol=1e-5)
+
+
+def test_the_same_scan_lying_elsewhere_leaves_no_trace():
+    """Or a network would learn to tell how a patch was brought to its place."""
+    scan = toy_scan(0)
+    inner = scan[3:23, 4:24, 2:18]
+    moved = np.zeros_like(scan)
+    moved[5:25, 7:27, 3:19] = inner
+    first = np.zeros_like(scan)
+    first[3:23, 4:24, 2:18] = inner
+    pair = stacked([first, moved], [SPACING] * 2, [content_affine(s) for s in (first, moved)], ["a", "a"])
+    drawn = draw_slices(pair, np.array([0, 1] * 8), FRAME, (0.05, 0.5), np.random.default_rng(2))
+    images, labels = (np.asarray(part) for part in ForeignSlices(pair, FRAME.shape)(drawn))
+    plain, _ = ForeignSlices(pair, FRAME.shape)(drawn | {"alpha": np.ones_like(drawn["alpha"])})
+    np.testing.assert_allclose(images, np.asarray(plain), atol=1e-5)
+    assert not labels.any()
+
+
+def test_foreign_slices_come_from_a_scan_of_the_same_voxels(store):
+    rows = [0, 1, 2]
+    coarse = dataclasses.replace(store, spacing_mm=np.array([SPACING, (9, 9, 9), SPACING], np.float32))
+    drawn = draw_slices(coarse, np.array(rows * 10), FRAME, (0.05, 0.5), np.random.default_rng(3))
+    assert set(drawn["source"][drawn["host"] == 0]) == {2}
+    assert set(drawn["source"][drawn["host"] == 1]) == {0, 2}
 
 
 def test_the_share_comes_from_the_range_that_is_asked_for(mixed):
