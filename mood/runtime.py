@@ -8,8 +8,9 @@ import logging
 import os
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from mood.errors import MoodError, UsageError
 from mood.installation import advice
@@ -191,6 +192,24 @@ def computing_in(policy: str) -> Iterator[None]:
 def device() -> str:
     """What Keras computes on, for logs and records."""
     return ", ".join(gpus()) or f"CPU ({os.cpu_count()} cores)"
+
+
+def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`function` of tensors compiled for the shapes that it meets, where the backend compiles at all.
+
+    What it closes over is compiled in, so large arrays should be among its arguments.
+    """
+    import keras
+
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        return tf.function(function)
+    if keras.backend.backend() == "jax":
+        import jax
+
+        return jax.jit(function)
+    return function
 
 
 def jit_compile() -> bool | str:

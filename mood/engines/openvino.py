@@ -3,7 +3,7 @@
 Keras and OpenVINO can convert networks themselves, but their graphs keep a transposition around each
 convolution or tile where they should interpolate, and cost up to half as much again. Layers that are not in
 `TRANSLATIONS` are refused, so that Keras runs them; a new one is a function of a few lines. Inside, images are
-(N, C, H, W).
+(N, C, H, W), bodies (N, C, X, Y, Z).
 """
 
 from __future__ import annotations
@@ -28,7 +28,6 @@ OPTIONS = {
     "PERFORMANCE_HINT": "LATENCY",
     "ENABLE_CPU_PINNING": False,  # a thread that is bound to a core waits for whatever else runs there
 }
-CHANNELS_FIRST, CHANNELS_LAST = (0, 3, 1, 2), (0, 2, 3, 1)
 PLAIN_ACTIVATIONS = {
     "linear": lambda x: x,
     "relu": ops.relu,
@@ -40,25 +39,27 @@ PLAIN_ACTIVATIONS = {
 
 
 def build_graph(network: keras.Model) -> ov.Model:
-    """The network in inference mode, for any height and width.
+    """The network in inference mode, for any height and width, and depth where it has one.
 
     Parameters
     ----------
     network : keras.Model
-        Functional, one input (N, H, W, C), its weights as they are now.
+        Functional, one input (N, H, W, C) or (N, X, Y, Z, C), its weights as they are now.
 
     Raises
     ------
     Unsupported
         When it has a layer that is not translated, or inputs of another form.
     """
-    if len(network.inputs) != 1 or len(network.inputs[0].shape) != 4:
-        raise Unsupported("OpenVINO is told how to run networks of images only", fix=FIX)
-    slices = ops.parameter([-1, -1, -1, network.inputs[0].shape[-1]], ov.Type.f32)
+    axes = len(network.inputs[0].shape)
+    if len(network.inputs) != 1 or axes not in (4, 5):
+        raise Unsupported("OpenVINO is told how to run networks of images and bodies only", fix=FIX)
+    slices = ops.parameter([-1] * (axes - 1) + [network.inputs[0].shape[-1]], ov.Type.f32)
+    channels_first, channels_last = (0, axes - 1, *range(1, axes - 1)), (0, *range(2, axes), 1)
     # What Keras itself calls a network's layers with; its public description of a network imports TensorFlow.
-    nodes = network._run_through_graph(ops.transpose(slices, CHANNELS_FIRST), _translated)
+    nodes = network._run_through_graph(ops.transpose(slices, channels_first), _translated)
     outputs = nodes if isinstance(nodes, (list, tuple)) else [nodes]
-    return ov.Model([ops.result(ops.transpose(output, CHANNELS_LAST)) for output in outputs], [slices])
+    return ov.Model([ops.result(ops.transpose(output, channels_last)) for output in outputs], [slices])
 
 
 def graph_forward(graph: ov.Model | Path) -> Forward:
@@ -109,18 +110,26 @@ def _array(variable: Any) -> np.ndarray:
     return np.ascontiguousarray(keras.ops.convert_to_numpy(variable), np.float32)
 
 
-def _per_channel(values: np.ndarray) -> Node:
-    return ops.constant(values.reshape(1, -1, 1, 1).astype(np.float32))
+def _filters_first(kernel: Any) -> np.ndarray:
+    """(..., in, out) to (out, in, ...)."""
+    array = _array(kernel)
+    return np.ascontiguousarray(np.moveaxis(array, (-1, -2), (0, 1)))
+
+
+def _per_channel(values: np.ndarray, x: Node) -> Node:
+    """One value a channel, to be joined with `x`, which has any number of axes."""
+    axes = len(x.get_output_partial_shape(0)) if isinstance(x, ov.Node) else len(x.get_partial_shape())
+    return ops.constant(values.reshape(1, -1, *[1] * (axes - 2)).astype(np.float32))
 
 
 def _with_bias(layer: keras.Layer, x: Node) -> Node:
-    return _activated(layer, ops.add(x, _per_channel(_array(layer.bias))) if layer.use_bias else x)
+    return _activated(layer, ops.add(x, _per_channel(_array(layer.bias), x)) if layer.use_bias else x)
 
 
 def _convolution(layer: keras.Layer, x: Node) -> Node:
-    kernel = ops.constant(np.ascontiguousarray(_array(layer.kernel).transpose(3, 2, 0, 1)))
-    padding = "same_upper" if layer.padding == "same" else "valid"
-    x = ops.convolution(x, kernel, list(layer.strides), [0, 0], [0, 0], list(layer.dilation_rate), padding)
+    kernel = ops.constant(_filters_first(layer.kernel))
+    padding, none = "same_upper" if layer.padding == "same" else "valid", [0] * len(layer.strides)
+    x = ops.convolution(x, kernel, list(layer.strides), none, none, list(layer.dilation_rate), padding)
     return _with_bias(layer, x)
 
 
@@ -138,13 +147,13 @@ def _rectified(layer: keras.Layer, x: Node) -> Node:
 
 
 def _transposed_convolution(layer: keras.Layer, x: Node) -> Node:
-    kernel = ops.constant(np.ascontiguousarray(_array(layer.kernel).transpose(3, 2, 0, 1)))
+    kernel = ops.constant(_filters_first(layer.kernel))
     excess = [size - stride for size, stride in zip(layer.kernel_size, layer.strides, strict=True)]
     if min(excess) < 0:
         raise Unsupported("OpenVINO is not told how to run a stride beyond the kernel", fix=FIX)
-    cut = excess if layer.padding == "same" else [0, 0]
+    cut = excess if layer.padding == "same" else [0] * len(excess)
     begin, end = [n // 2 for n in cut], [n - n // 2 for n in cut]
-    x = ops.convolution_backprop_data(x, kernel, list(layer.strides), None, begin, end, [1, 1])
+    x = ops.convolution_backprop_data(x, kernel, list(layer.strides), None, begin, end, [1] * len(excess))
     return _with_bias(layer, x)
 
 
@@ -152,37 +161,36 @@ def _normalisation(layer: keras.Layer, x: Node) -> Node:
     mean, variance = _array(layer.moving_mean), _array(layer.moving_variance)
     scale = (_array(layer.gamma) if layer.scale else 1.0) / np.sqrt(variance + layer.epsilon)
     shift = (_array(layer.beta) if layer.center else 0.0) - mean * scale
-    return ops.add(ops.multiply(x, _per_channel(scale)), _per_channel(shift))
+    return ops.add(ops.multiply(x, _per_channel(scale, x)), _per_channel(shift, x))
 
 
 def _upsampling(layer: keras.Layer, x: Node) -> Node:
-    scales = ops.constant(np.array(layer.size, np.float32))
-    mode = "nearest" if layer.interpolation == "nearest" else "linear_onnx"
+    axes, scales = list(range(2, 2 + len(layer.size))), ops.constant(np.array(layer.size, np.float32))
+    mode = "nearest" if getattr(layer, "interpolation", "nearest") == "nearest" else "linear_onnx"
     corners = "asymmetric" if mode == "nearest" else "half_pixel"
     return ops.interpolate(
-        x, scales, mode, "scales", coordinate_transformation_mode=corners, nearest_mode="floor", axes=[2, 3]
+        x, scales, mode, "scales", coordinate_transformation_mode=corners, nearest_mode="floor", axes=axes
     )
 
 
 def _pooling(layer: keras.Layer, x: Node) -> Node:
     strides, size = list(layer.strides), list(layer.pool_size)
-    padding = "same_upper" if layer.padding == "same" else "valid"
-    if isinstance(layer, keras.layers.MaxPooling2D):
-        return ops.max_pool(x, strides, [1, 1], [0, 0], [0, 0], size, "floor", padding).output(0)
-    return ops.avg_pool(x, strides, [0, 0], [0, 0], size, True, "floor", padding)
+    padding, none = "same_upper" if layer.padding == "same" else "valid", [0] * len(size)
+    if isinstance(layer, (keras.layers.MaxPooling2D, keras.layers.MaxPooling3D)):
+        return ops.max_pool(x, strides, [1] * len(size), none, none, size, "floor", padding).output(0)
+    return ops.avg_pool(x, strides, none, none, size, True, "floor", padding)
 
 
 TRANSLATIONS: dict[str, Callable[..., Node]] = {
-    "Conv2D": _convolution,
+    **dict.fromkeys(("Conv2D", "Conv3D"), _convolution),
     "DepthwiseConv2D": _convolution_by_channel,
-    "Conv2DTranspose": _transposed_convolution,
+    **dict.fromkeys(("Conv2DTranspose", "Conv3DTranspose"), _transposed_convolution),
     "BatchNormalization": _normalisation,
     "Activation": _activated,
     "ReLU": _rectified,
     "LeakyReLU": lambda layer, x: ops.prelu(x, ops.constant(np.float32(layer.negative_slope))),
-    "UpSampling2D": _upsampling,
-    "AveragePooling2D": _pooling,
-    "MaxPooling2D": _pooling,
+    **dict.fromkeys(("UpSampling2D", "UpSampling3D"), _upsampling),
+    **dict.fromkeys(("AveragePooling2D", "AveragePooling3D", "MaxPooling2D", "MaxPooling3D"), _pooling),
     "Add": lambda layer, inputs: functools.reduce(ops.add, inputs),
     "Average": lambda layer, inputs: ops.divide(functools.reduce(ops.add, inputs), np.float32(len(inputs))),
     "Concatenate": lambda layer, inputs: ops.concat(list(inputs), 1),

@@ -19,6 +19,7 @@ REGISTRY = {
     "ascnet": "mood.methods.ascnet.method:AscNet",
     "ensemble": "mood.methods.ensemble:Ensemble",
     "mix": "mood.methods.mix.method:Mix",
+    "mix3d": "mood.methods.mix3d:Mix3d",
     "normative": "mood.methods.normative.method:Normative",
     "joint": "mood.methods.ensemble:Joint",
     "atlas": "mood.methods.baselines.atlas:Atlas",

@@ -21,8 +21,10 @@ from msgspec import Meta
 from mood import runtime
 from mood.engines import Forward
 from mood.engines.keras import batch_images
+from mood.intensities import standardised
 from mood.methods.base import Settings, finite
 from mood.methods.network_method import NetworkMethod
+from mood.methods.scoring import smoothed
 from mood.methods.slices import batches, filled_slices, pad_to_multiple, to_slices
 from mood.networks.cropped import CroppedForward, cropped_parts
 from mood.networks.wide_resnet import build_wide_resnet, side_multiple
@@ -44,6 +46,9 @@ class FpiSettings(Settings):
     difference_step: Share = 0.0  # of the intensity range: closer values count as equal in the label; 0: exactly
     learning_rate: Rate = 1e-3  # Adam
     batch_size: Batch = 32  # slices
+    step: Annotated[int, Meta(ge=1, le=8)] = 1  # voxels from one looked at to the next, along each axis
+    look: Literal["plain", "standardised"] = "plain"  # what the network sees of a scan's intensities
+    smoothing_mm: Annotated[float, Meta(ge=0, le=50)] = 0.0  # standard deviation, of the map
 
 
 # As published for the brain's MRI and the abdomen's CT; other regions take those of their modality.
@@ -74,7 +79,18 @@ class Fpi(NetworkMethod):
         )
 
     def score_volume(self, scan: np.ndarray) -> np.ndarray:
-        slices = to_slices(finite(scan), self.settings.slice_axis)
+        settings = self.settings
+        seen = finite(scan)
+        seen = standardised(seen, self.region) if settings.look == "standardised" else seen
+        scores = self._slice_scores(seen[(slice(None, None, settings.step),) * 3])
+        for axis, size in enumerate(scan.shape):
+            if settings.step > 1:
+                scores = np.repeat(scores, settings.step, axis)[(slice(None),) * axis + (slice(size),)]
+        return smoothed(scores, settings.smoothing_mm, settings.spacing_mm) if settings.smoothing_mm else scores
+
+    def _slice_scores(self, scan: np.ndarray) -> np.ndarray:
+        """The foreign share of each voxel of (X, Y, Z), slice by slice."""
+        slices = to_slices(scan, self.settings.slice_axis)
         height, width = slices.shape[1:]
         multiple = side_multiple(self.settings.architecture)
         side = (-(-height // multiple) * multiple, -(-width // multiple) * multiple)

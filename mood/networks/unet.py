@@ -93,16 +93,20 @@ def _unit(x: keras.KerasTensor, filters: int, momentum: float, name: str, kernel
     return layers.ReLU(name=f"{name}_relu")(x)
 
 
-def overlap_loss(label: keras.KerasTensor, estimate: keras.KerasTensor) -> keras.KerasTensor:
-    """Cross-entropy plus a tenth of what is missing to a full overlap (soft Dice) of the batch.
+def overlap_loss(
+    label: keras.KerasTensor, estimate: keras.KerasTensor, dice_weight: float = DICE_WEIGHT
+) -> keras.KerasTensor:
+    """Cross-entropy plus a share of what is missing to a full overlap (soft Dice) of the batch.
 
     Cross-entropy alone is slow to find what fills a fiftieth of the pixels.
 
     Parameters
     ----------
-    label, estimate : (N, H, W, 1) tensors in [0, 1]
+    label, estimate : (N, ..., 1) tensors in [0, 1]
+    dice_weight : float
+        Of the overlap beside a cross-entropy of 1.
     """
     shared = 2 * ops.sum(label * estimate) + 1
     both = ops.sum(label * label) + ops.sum(estimate * estimate) + 1
     entropy = ops.mean(keras.losses.binary_crossentropy(label, estimate))
-    return entropy + DICE_WEIGHT * (1 - shared / both)
+    return entropy + dice_weight * (1 - shared / both)

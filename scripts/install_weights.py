@@ -1,0 +1,73 @@
+"""Make weights folders of what `train_packed.py` wrote.
+
+    python scripts/install_weights.py TRAINED DATA TARGET
+
+Every NAME.json and NAME.weights.h5 in TRAINED becomes TARGET/NAME, calibrated on the held-out training scans of DATA.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+from mood.benchmark.manifest import held_out, read_manifest
+from mood.methods import method_type
+from mood.regions import get_region
+from mood.training.data import measure_calibration
+from mood.volume import scan_name
+from mood.weights.config import TrainingFacts, WeightsConfig
+from mood.weights.store import write_folder
+
+NOTE = (
+    "Trained on the skull-stripped T1 scans of ds002748, ds011, IXI (2 mm), studyforrest and niimath (CC0, PDDL, "
+    "CC BY-SA), standardised, at their own voxels."
+)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("trained", type=Path)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("target", type=Path)
+    arguments = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    apart = [entry.path for entry in held_out(read_manifest(arguments.data))]
+    for path in sorted(arguments.trained.glob("*-*.json")):
+        install(path, apart, arguments.target / path.stem)
+
+
+def install(about: Path, apart: list[Path], folder: Path) -> None:
+    """One weights folder from its description and the arrays beside it."""
+    trained = json.loads(about.read_text(encoding="utf-8"))
+    arrays = about.with_name(f"{about.stem}.weights.h5")
+    kind, region = method_type(trained["method"]), get_region(trained["region"])
+    method = kind(region, kind.settings_type.from_dict(trained["settings"]))
+    method.load_weights(arrays)
+    facts = trained["training"]
+    training = TrainingFacts(
+        steps=facts.get("steps", 0),
+        training_scans=facts["training_scans"],
+        held_out_scans=tuple(scan_name(path) for path in apart),
+        seed=facts["seed"],
+        minutes=round(facts.get("seconds", 0.0) / 60, 1),
+        device=facts["device"],
+        note=f"{NOTE} {measured(facts)}".strip(),
+    )
+    calibration = measure_calibration(method, apart)
+    config = WeightsConfig(method.name, region.name, method.settings.to_dict(), training, calibration=calibration)
+    write_folder(folder, arrays, config)
+    print(f"{folder}: {(folder / 'model.weights.h5').stat().st_size / 1e6:.1f} MB", flush=True)
+
+
+def measured(facts: dict[str, Any]) -> str:
+    """A sentence on the task that it was trained on."""
+    if "check_ap" not in facts:
+        return ""
+    return f"AP on its own task in scans kept apart: {facts['check_ap']:.3f} at a chance of {facts['chance']:.3f}."
+
+
+if __name__ == "__main__":
+    main()
