@@ -97,7 +97,10 @@ def _head(file: io.BufferedIOBase, path: Path, compressed: bool) -> NiftiHead:
     begin = file.read(540)
     header = _parsed(begin)
     size = int(header["sizeof_hdr"])
-    header.get_data_dtype()  # an error that names the code, where there is none of that
+    if (code := int(header["datatype"])) not in header._data_type_codes.dtype:
+        raise ValueError(f"data code {code} is not recognized")
+    if not 0 <= int(header["dim"][0]) <= 7:
+        raise ValueError(f"it claims {int(header['dim'][0])} dimensions")
     _quietly_fixed(header, path)
     shape = header.get_data_shape()
     if any(n < 0 for n in shape):

@@ -73,7 +73,6 @@ RIGHT = {
     "vox_offset 8": ((108, "f", 8.0),),
     "vox_offset NaN": ((108, "f", NAN),),
     "vox_offset negative": ((108, "f", -352.0),),
-    "eight dimensions": ((40, "h", 8),),
     "qfac 0": ((P, "f", 0.0),),
     "slope NaN": ((112, "f", NAN),),
 }
@@ -112,6 +111,7 @@ WRONG = {
     "RGB": (((70, "hh", 128, 24),), "RGB"),
     "a negative size": (((42, "h", -72),), "cannot be read as NIfTI"),
     "dimensions of FreeSurfer": (((40, "4h", 3, -1, 1, 1),), "cannot be read as NIfTI"),
+    "eight dimensions": (((40, "h", 8),), "8 dimensions"),
     "no dimensions": (((40, "h", 0),), "no voxels"),
     "32 TiB": (((40, "4h", 3, 32767, 32767, 32767),), "MOOD_MAX_VOXELS"),
     "an offset beyond all files": (((108, "f", 9.9e9),), "begin at byte"),
