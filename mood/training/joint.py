@@ -66,7 +66,7 @@ def join_weights(
     joint = [joint_map(measured.rare, one) for one in maps]
     scores = [ensemble.raw_sample_score(score_map) for score_map in joint]
     tissue = [score_map[one.tissue] for score_map, one in zip(joint, maps, strict=True)]
-    facts = TrainingFacts(held_out_scans=tuple(scan_name(path) for path in healthy), note=note)
+    facts = TrainingFacts(selection_ap=-1.0, held_out_scans=tuple(scan_name(path) for path in healthy), note=note)
     config = WeightsConfig(method, ensemble.region.name, measured.to_dict(), facts)
     write_joined(target, members, replace(config, calibration=calibrate(scores, tissue)))
 

@@ -27,7 +27,8 @@ def card_text(config: WeightsConfig) -> str:
     sections = [f"# {config.method}-{config.region}", note, _choice(config.training)]
     sections += ["## What was used", _table(training), "## Made with"]
     sections += [_step(step) for step in config.training.provenance] or [NOT_RECORDED]
-    sections += ["## Settings", _table(encode(config.settings))]
+    plain = {name: value for name, value in encode(config.settings).items() if not isinstance(value, dict)}
+    sections += ["## Settings", _table(plain)]
     if config.bench:
         sections += ["## Measured", _table(encode(config.bench))]
     return "\n\n".join(sections) + "\n"
@@ -68,6 +69,8 @@ def _choice(training: TrainingFacts) -> str:
     held_out = training.held_out_scans
     if not held_out:
         return "No scan was held out: the checkpoint is the last one, and the scores are not calibrated."
+    if training.selection_ap < 0:
+        return f"There was no checkpoint to choose: {len(held_out)} held-out healthy scans calibrate the scores only."
     return (
         "The checkpoint was chosen by average precision on synthetic outliers (kinds that are not trained on) "
         f"planted in {len(held_out)} held-out healthy scans, which calibrate the scores too."
