@@ -40,8 +40,7 @@ class Result:
         How abnormal the scan is; for weights that are calibrated, the share of healthy scans that score lower.
     name : str
         The scan's file name without its suffixes.
-    affine, header
-        The scan's own.
+    affine, header : of the scan
     display_range : two floats
         Map values that viewers are told to show from and up to.
     """

@@ -28,6 +28,15 @@ LARGEST_VOXELS = 2**29  # 2 GiB as float32; 512 x 512 x 2048
 LIMIT = "MOOD_MAX_VOXELS"  # the environment's word for another limit
 RE_EXPORT = "Export or copy the scan again"
 READ_ERRORS = (OSError, EOFError, ValueError, ArithmeticError, zlib.error, HeaderDataError, MemoryError)
+SUFFIXES = (".nii.gz", ".nii")
+
+
+def scan_name(path: Path) -> str:
+    """The file name without `.nii` or `.nii.gz`, in whatever case they are written."""
+    for suffix in SUFFIXES:
+        if path.name.lower().endswith(suffix):
+            return path.name[: -len(suffix)]
+    return path.name
 
 
 @dataclass(frozen=True)

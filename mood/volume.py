@@ -18,12 +18,21 @@ import numpy as np
 from mood import compression
 from mood.atomic import replacing
 from mood.errors import NoInputError, ScanError
-from mood.nifti_file import RE_EXPORT, READ_ERRORS, NiftiHead, check_readable, check_size, read_head, spatial_shape
+from mood.nifti_file import (
+    RE_EXPORT,
+    READ_ERRORS,
+    SUFFIXES,
+    NiftiHead,
+    check_readable,
+    check_size,
+    read_head,
+    scan_name,
+    spatial_shape,
+)
 from mood.regions import Region
 
 log = logging.getLogger(__name__)
 
-SUFFIXES = (".nii.gz", ".nii")
 NAMED = 5  # of the files that are left out of a folder
 # A power of two keeps 0 and 1 exact; a step of 3e-5 is finer than float16 above 0.03.
 MAP_STEP = 2.0**-15
@@ -55,14 +64,6 @@ class Volume:
         spacing = " x ".join(f"{mm:.3g}" for mm in nib.affines.voxel_sizes(self.affine))
         shape = " x ".join(map(str, self.data.shape))
         return f"Volume({self.path.name}: {shape}, {spacing} mm, {axes}, {self.data.nbytes / 2**20:.0f} MiB)"
-
-
-def scan_name(path: Path) -> str:
-    """The file name without `.nii` or `.nii.gz`, in whatever case they are written."""
-    for suffix in SUFFIXES:
-        if path.name.lower().endswith(suffix):
-            return path.name[: -len(suffix)]
-    return path.name
 
 
 def find_scans(source: Path, *, with_labels: bool = False) -> list[Path]:

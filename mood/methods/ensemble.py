@@ -21,8 +21,9 @@ from msgspec import Meta
 from mood.calibration import RareValues, as_score, joint_rarity
 from mood.conform import ConformedScan
 from mood.methods import MEMBERS, method_type
-from mood.methods.base import Method, Millimetres, Settings, finite
+from mood.methods.base import Method, finite
 from mood.methods.scoring import top_mean
+from mood.methods.settings import Millimetres, Settings
 from mood.regions import Grid, Region
 from mood.resampling import apply_along_axes, centred_resampling
 from mood.synthesis.native import NativeScan

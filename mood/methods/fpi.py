@@ -22,9 +22,10 @@ from mood import runtime
 from mood.engines import Forward
 from mood.engines.keras import batch_images
 from mood.intensities import standardised
-from mood.methods.base import Settings, finite
+from mood.methods.base import finite
 from mood.methods.network_method import NetworkMethod
 from mood.methods.scoring import smoothed
+from mood.methods.settings import Settings
 from mood.methods.slices import batches, filled_slices, pad_to_multiple, to_slices
 from mood.networks.cropped import CroppedForward, cropped_parts
 from mood.networks.wide_resnet import build_wide_resnet, side_multiple

@@ -18,9 +18,10 @@ from msgspec import Meta
 
 from mood.conform import content_box
 from mood.intensities import standardised
-from mood.methods.base import Settings, finite
+from mood.methods.base import finite
 from mood.methods.network_method import NetworkMethod
 from mood.methods.scoring import smoothed
+from mood.methods.settings import Settings
 from mood.methods.slices import fit_shape
 from mood.networks.unet import overlap_loss
 from mood.networks.unet3d import SIDE_MULTIPLE, build_unet3d

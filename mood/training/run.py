@@ -21,7 +21,7 @@ from mood import runtime
 from mood.atomic import check_writable, locked, remove_stale
 from mood.errors import TrainingError, UsageError
 from mood.methods import Method, load_arrays, method_type
-from mood.methods.base import Settings
+from mood.methods.settings import Settings
 from mood.regions import Region
 from mood.training import checkpoints, provenance
 from mood.training.data import (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import h5py
@@ -12,6 +13,7 @@ from mood.weights.bundle import new_hdf5
 
 MOST_VALUES = 2**27  # in one file: half a GiB, forty times the largest weights shipped
 FIX = "Restore the file from its source"
+DAMAGED = "the weights file is damaged: its SHA-256 differs from config.json"
 
 
 def _stored(item: h5py.Dataset) -> np.ndarray:
@@ -67,3 +69,18 @@ def _check_array(array: h5py.Dataset, path: Path) -> None:
     if array.shape is None or array.dtype.kind not in "fiu" or not np.isfinite(array[()]).all():
         what = f"the weights file holds what is no number ({array.name})"
         raise WeightsError(what, where=path, fix="Train the weights again, or restore the file from its source")
+
+
+def verified(path: Path, digest: str) -> Path:
+    """The path; `WeightsError` when there is no file, or its bytes are not those of the SHA-256 `digest`."""
+    if not path.is_file():
+        raise WeightsError("the weights file is missing", where=path, fix=FIX)
+    if checksum(path) != digest:
+        raise WeightsError(DAMAGED, where=path, fix=FIX)
+    return path
+
+
+def checksum(path: Path) -> str:
+    """The SHA-256 of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

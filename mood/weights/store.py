@@ -11,7 +11,6 @@ as graphs in int8, some files each. Looked for in this order:
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -23,14 +22,13 @@ from mood.engines import Graph
 from mood.errors import WeightsError
 from mood.regions import get_region
 from mood.typed import Unfit, decode_file
-from mood.weights.arrays import check_arrays, halve_matrices
+from mood.weights.arrays import check_arrays, checksum, halve_matrices, verified
 from mood.weights.card import card_text
 from mood.weights.config import Bench, WeightsConfig
 
 PACKAGED = Path(__file__).parent
 CONFIG, ARRAYS, CARD = "config.json", "model.weights.h5", "card.md"
 GRAPH = "int8-{}"  # and suffixes
-DAMAGED = "the weights file is damaged: its SHA-256 differs from config.json"
 
 
 @dataclass(frozen=True)
@@ -70,7 +68,7 @@ class WeightsFolder:
         if self.members:
             first, *_ = [member.verified_arrays() for member in self.members]
             return first
-        path = _verified(self.path / ARRAYS, self.sha256)
+        path = verified(self.path / ARRAYS, self.sha256)
         check_arrays(path)
         return path
 
@@ -80,7 +78,7 @@ class WeightsFolder:
             fix = "Run: mood quantise, or choose --precision float32"
             raise WeightsError("there are no int8 graphs beside these weights", where=self.path, fix=fix)
         return {
-            part: [_verified(self.path / name, digest) for name, digest in files.items()]
+            part: [verified(self.path / name, digest) for name, digest in files.items()]
             for part, files in self.config.int8.items()
         }
 
@@ -225,21 +223,6 @@ def _describe(folder: Path, config: WeightsConfig) -> None:
     """Write the card and the config that makes a weights folder of what is there."""
     write_text(folder / CARD, card_text(config))
     write_text(folder / CONFIG, config.text())
-
-
-def _verified(path: Path, digest: str) -> Path:
-    fix = "Restore the file from its source"
-    if not path.is_file():
-        raise WeightsError("the weights file is missing", where=path, fix=fix)
-    if checksum(path) != digest:
-        raise WeightsError(DAMAGED, where=path, fix=fix)
-    return path
-
-
-def checksum(path: Path) -> str:
-    """The SHA-256 of a file's bytes."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _restore_dir(region: str) -> Path:

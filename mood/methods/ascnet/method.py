@@ -30,7 +30,8 @@ from mood.methods.ascnet.adversarial import Adversaries, Draw, rebuilt
 from mood.methods.ascnet.batches import InputSlices, ScanSlices, common_side, hold_out
 from mood.methods.ascnet.grey_levels import Histogram, Levels
 from mood.methods.ascnet.stopping import Rounds
-from mood.methods.base import Method, Settings, finite
+from mood.methods.base import Method, finite
+from mood.methods.settings import Settings
 from mood.methods.slices import batches, filled_slices, pad_to_multiple, to_slices
 from mood.networks.ascnet import SIDE_MULTIPLE, build_main_module
 from mood.regions import Region

@@ -14,8 +14,9 @@ from typing import ClassVar
 import h5py
 import numpy as np
 
-from mood.methods.base import Method, Settings, finite
+from mood.methods.base import Method, finite
 from mood.methods.baselines.alignment import Extent, brought, template_extent
+from mood.methods.settings import Settings
 from mood.regions import Region
 from mood.weights.bundle import new_hdf5
 

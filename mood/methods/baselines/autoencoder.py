@@ -13,8 +13,9 @@ import keras
 import numpy as np
 from msgspec import Meta
 
-from mood.methods.base import Settings, finite
+from mood.methods.base import finite
 from mood.methods.network_method import NetworkMethod
+from mood.methods.settings import Settings
 from mood.methods.slices import batches, filled_slices, pad_to_multiple, to_slices
 from mood.networks.autoencoder import SIDE_MULTIPLE, build_autoencoder
 from mood.regions import Region

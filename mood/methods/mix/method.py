@@ -22,11 +22,12 @@ from mood.conform import content_box
 from mood.engines.keras import batch_images
 from mood.errors import unknown
 from mood.intensities import can_be_standardised
-from mood.methods.base import Settings, finite
+from mood.methods.base import finite
 from mood.methods.mix.prefetch import prefetched
 from mood.methods.mix.training_images import VIEWS, Frame, most_alike, shuffled_batches, training_slices
 from mood.methods.network_method import NetworkMethod
 from mood.methods.scoring import smoothed, top_mean
+from mood.methods.settings import Settings
 from mood.methods.slices import batches, filled_slices, fit_shape, to_slices
 from mood.networks.unet import SIDE_MULTIPLE, build_unet, overlap_loss
 from mood.regions import Grid, Region

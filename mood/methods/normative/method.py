@@ -24,13 +24,14 @@ from msgspec import Meta
 from mood.calibration import joint_rarity
 from mood.engines import Forward
 from mood.intensities import standardised
-from mood.methods.base import Method, Settings, finite
+from mood.methods.base import Method, finite
 from mood.methods.normative.features import Positions, features_at
 from mood.methods.normative.learning import Learning, well_registered
 from mood.methods.normative.model import Model, blurred, untrained
 from mood.methods.registration.affine import Registration, register
 from mood.methods.registration.template import Template, mean_spread, template_for
 from mood.methods.scoring import top_mean
+from mood.methods.settings import Settings
 from mood.networks.efficientnet import CHANNELS, pretrained_features
 from mood.regions import Region
 from mood.typed import Share
