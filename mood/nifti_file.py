@@ -29,6 +29,7 @@ LIMIT = "MOOD_MAX_VOXELS"  # the environment's word for another limit
 RE_EXPORT = "Export or copy the scan again"
 READ_ERRORS = (OSError, EOFError, ValueError, ArithmeticError, zlib.error, HeaderDataError, MemoryError)
 SUFFIXES = (".nii.gz", ".nii")
+NAMED = 5  # of the files that are left out of a folder
 
 
 def scan_name(path: Path) -> str:
@@ -37,6 +38,15 @@ def scan_name(path: Path) -> str:
         if path.name.lower().endswith(suffix):
             return path.name[: -len(suffix)]
     return path.name
+
+
+def name_left_out(paths: list[Path], folder: Path) -> None:
+    """One line in the log on what of a folder is no scan."""
+    if paths:
+        names = ", ".join(p.name + "/" * p.is_dir() for p in paths[:NAMED])
+        more = f" and {len(paths) - NAMED} more" if len(paths) > NAMED else ""
+        text = os.fsencode(names).decode("utf-8", "backslashreplace")
+        log.warning("%s: left out, being no NIfTI files or labels of some: %s%s", folder, text, more)
 
 
 @dataclass(frozen=True)

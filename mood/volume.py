@@ -7,7 +7,6 @@ scan's own header; only what describes the values changes.
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +24,7 @@ from mood.nifti_file import (
     NiftiHead,
     check_readable,
     check_size,
+    name_left_out,
     read_head,
     scan_name,
     spatial_shape,
@@ -33,7 +33,6 @@ from mood.regions import Region
 
 log = logging.getLogger(__name__)
 
-NAMED = 5  # of the files that are left out of a folder
 # A power of two keeps 0 and 1 exact; a step of 3e-5 is finer than float16 above 0.03.
 MAP_STEP = 2.0**-15
 SLICES_AT_ONCE = 16  # of a map that is written; as many float32 as one line of the processor's cache holds
@@ -91,16 +90,8 @@ def find_scans(source: Path, *, with_labels: bool = False) -> list[Path]:
     if not scans:
         fix = "Put NAME.nii.gz files directly into it"
         raise NoInputError("the input folder holds no .nii or .nii.gz file", where=source, fix=fix)
-    _name_left_out([p for p in visible if p not in set(scans)], source)
+    name_left_out([p for p in visible if p not in set(scans)], source)
     return scans
-
-
-def _name_left_out(paths: list[Path], folder: Path) -> None:
-    if paths:
-        names = ", ".join(p.name + "/" * p.is_dir() for p in paths[:NAMED])
-        more = f" and {len(paths) - NAMED} more" if len(paths) > NAMED else ""
-        text = os.fsencode(names).decode("utf-8", "backslashreplace")
-        log.warning("%s: left out, being no NIfTI files or labels of some: %s%s", folder, text, more)
 
 
 def load(path: str | Path) -> Volume:
