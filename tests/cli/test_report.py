@@ -4,7 +4,7 @@ import sys
 import pytest
 
 from mood.cli import app as cli
-from tests.report.toy_folder import make_folders
+from tests.evaluation.report.toy_folder import make_folders
 
 
 @pytest.fixture

@@ -3,12 +3,12 @@
 from pathlib import Path
 
 import pytest
-from tests.report.toy_folder import RARE_VALUES, make_folders
 
 from mood.calibration import Calibration
 from mood.evaluation.report.facts import RunFacts
 from mood.evaluation.report.rarity import RarityScale
 from mood.regions import BRAIN
+from tests.evaluation.report.toy_folder import RARE_VALUES, make_folders
 
 
 @pytest.fixture

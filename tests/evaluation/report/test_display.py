@@ -7,7 +7,6 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
-from tests.report.toy_folder import AFFINE, SHAPE, TWO, a_map, a_scan
 
 from mood.evaluation.places import body_mask
 from mood.evaluation.report import display as displays
@@ -15,6 +14,7 @@ from mood.evaluation.report.display import LABEL_FROM, PLACE_FROM, Display, coar
 from mood.evaluation.report.facts import Reference, ScanSummary
 from mood.evaluation.report.pages import VIEWER_SHA256, Group, Pages, viewer_file
 from mood.evaluation.report.pictures import BANDS, mosaic, slice_picture, thumbnail
+from tests.evaluation.report.toy_folder import AFFINE, SHAPE, TWO, a_map, a_scan
 
 
 @pytest.fixture

@@ -5,10 +5,10 @@ import re
 import nibabel as nib
 import numpy as np
 import pytest
-from tests.report.toy_folder import AFFINE, HOSTILE, SHAPE, TWO, a_map, save, write_rows
 
 from mood.errors import NoInputError, OutputError, UsageError
 from mood.evaluation.report.make import make_report, save_previews
+from tests.evaluation.report.toy_folder import AFFINE, HOSTILE, SHAPE, TWO, a_map, save, write_rows
 
 
 def build(folders, **more):
