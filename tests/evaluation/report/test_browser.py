@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mood.evaluation.report import display as displays
 from mood.evaluation.report.make import make_report
 from tests.evaluation.report.browser import Browser, find_browser
 from tests.evaluation.report.toy_folder import HOSTILE, make_folders
@@ -253,6 +254,7 @@ def test_the_pages_scripts_are_javascript(report, tmp_path):
         subprocess.run(["node", "--version"], check=True, capture_output=True)
     except OSError:
         pytest.skip("no node is installed")
-    folder = Path(__file__).parents[2] / "mood" / "report" / "templates"
+    folder = Path(displays.__file__).parent / "templates"
+    assert list(folder.glob("*.js"))
     for script in folder.glob("*.js"):
         subprocess.run(["node", "--check", script], check=True)
