@@ -26,7 +26,7 @@ from mood.methods.mix.method import Mix
 from mood.regions import REGIONS, Region
 from mood.synthesis.native import NativeScan, native_scan
 from mood.synthesis.toy import draw_subject
-from mood.training.run import new_method
+from mood.training.new_method import new_method
 from mood.volume import find_scans, load
 
 MADE_UP = 8  # scans

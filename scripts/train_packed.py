@@ -100,7 +100,7 @@ def by_site(store: Any, rows: np.ndarray) -> Callable[[int, np.random.Generator]
 def method_of(name: str, settings: dict[str, Any], arguments: argparse.Namespace) -> Any:
     from mood import runtime
     from mood.regions import BRAIN
-    from mood.training.run import new_method
+    from mood.training.new_method import new_method
 
     given = dict(item.split("=", 1) for item in arguments.set)
     known = new_method(name, BRAIN, {}).settings.to_dict()

@@ -8,7 +8,8 @@ from mood.engines import choose
 from mood.errors import OutputError, ScanError, UsageError, WeightsError
 from mood.methods import load_method
 from mood.regions import BRAIN
-from mood.training.run import new_method, train
+from mood.training.new_method import new_method
+from mood.training.run import train
 from mood.volume import load
 from mood.weights.store import read_folder
 

@@ -13,7 +13,7 @@ from mood.detector import Detector
 from mood.errors import NoInputError, OutputError, UsageError
 from mood.predict import predict_folder
 from mood.regions import BRAIN
-from mood.training.run import new_method
+from mood.training.new_method import new_method
 
 LEFT_HANDED = np.diag([-1.5, 2.0, 1.0, 1.0])
 

@@ -12,7 +12,7 @@ import typer
 from mood.cli.app import app
 from mood.cli.options import parse_settings
 from mood.regions import get_region
-from mood.training.run import new_method
+from mood.training.new_method import new_method
 from mood.weights.store import PACKAGED, packaged_weights, read_folder
 
 TOP = Path(__file__).parents[1]

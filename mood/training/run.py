@@ -10,9 +10,7 @@ stopped when the same command is given again. A seed and one uninterrupted run g
 
 from __future__ import annotations
 
-import json
 import logging
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,8 +18,7 @@ from typing import Any
 from mood import runtime
 from mood.atomic import check_writable, locked, remove_stale
 from mood.errors import TrainingError, UsageError
-from mood.methods import Method, load_arrays, method_type
-from mood.methods.settings import Settings
+from mood.methods import Method, load_arrays
 from mood.regions import Region
 from mood.training import checkpoints, provenance
 from mood.training.data import (
@@ -33,8 +30,9 @@ from mood.training.data import (
     unlabelled_scans,
 )
 from mood.training.loop import BEST, STATE, Progress, Run, Schedule
+from mood.training.new_method import new_method
 from mood.training.record import TrainingRecord
-from mood.typed import Unfit, decode, encode, plain_value, renamed
+from mood.typed import Unfit, decode, encode
 from mood.volume import find_scans, scan_name
 from mood.weights.config import TrainingFacts, WeightsConfig
 from mood.weights.store import find_weights, read_folder, write_folder
@@ -72,7 +70,6 @@ def train(
     settings : dict, optional
         Overrides of the method's settings by name.
     schedule : Schedule, optional
-        When to stop and to check, how many scans to hold out, and the seed.
     note : str
         A sentence on the data and their licences for the card.
     on_step : callable
@@ -97,31 +94,41 @@ def train(
         When the training diverges; the best checkpoint so far becomes the weights all the same.
     """
     schedule = _checked(schedule or Schedule())
-    runtime.prepare_training()
-    runtime.seed_initial_weights(schedule.seed)
-    with runtime.mixed_precision():
-        method = new_method(method_name, region, settings or {})
-    earlier: list[provenance.Step] = []
-    if start_from is not None:
-        found = find_weights(method.name, read_folder(start_from).region, start_from)
-        load_arrays(method, found, fix="Train with the settings in their config.json")
-        note = f"Started from weights with SHA-256 {found.sha256[:12]}. {note}".strip()
-        earlier = provenance.steps_of(found)
+    method, note, earlier = _method_to_train(method_name, region, settings or {}, schedule.seed, start_from, note)
     check_writable(target)
     with locked(target / LOCK):
         remove_stale(target)
         run = _prepared_run(source, target, method, schedule, unlabelled, on_step)
-        made = provenance.step("train", _files_read(run, source), unlabelled)
-        steps = (*earlier, made)
-        try:
-            with runtime.mixed_precision():  # some networks are built only now
-                run.go()
-        except TrainingError:
-            if checkpoints.newest(target / BEST) is not None:
-                _write_weights(run, note, steps)
-            raise
-        _write_weights(run, note, steps)
+        _go(run, note, (*earlier, provenance.step("train", _files_read(run, source), unlabelled)))
     return target
+
+
+def _method_to_train(
+    name: str, region: Region, settings: dict[str, Any], seed: int, start_from: Path | None, note: str
+) -> tuple[Method, str, list[provenance.Step]]:
+    """The method as training finds it, the note for its card, and the steps that made what it starts from."""
+    runtime.prepare_training()
+    runtime.seed_initial_weights(seed)
+    with runtime.mixed_precision():
+        method = new_method(name, region, settings)
+    if start_from is None:
+        return method, note, []
+    found = find_weights(method.name, read_folder(start_from).region, start_from)
+    load_arrays(method, found, fix="Train with the settings in their config.json")
+    note = f"Started from weights with SHA-256 {found.sha256[:12]}. {note}".strip()
+    return method, note, provenance.steps_of(found)
+
+
+def _go(run: Run, note: str, steps: tuple[provenance.Step, ...]) -> None:
+    """Train and write the weights; what a diverging training had reached is written too."""
+    try:
+        with runtime.mixed_precision():  # some networks are built only now
+            run.go()
+    except TrainingError:
+        if checkpoints.newest(run.target / BEST) is not None:
+            _write_weights(run, note, steps)
+        raise
+    _write_weights(run, note, steps)
 
 
 def _checked(schedule: Schedule) -> Schedule:
@@ -198,49 +205,6 @@ def _write_weights(run: Run, note: str, made: tuple[provenance.Step, ...]) -> No
         calibration = measure_calibration(exact, held_out)
     config = WeightsConfig(method.name, method.region.name, method.settings.to_dict(), facts, calibration=calibration)
     write_folder(run.target, best.path, config)
-
-
-def new_method(name: str, region: Region, settings: dict[str, Any]) -> Method:
-    """An untrained method with its default settings and some of them changed.
-
-    Parameters
-    ----------
-    name, region : str, Region
-        As for `train`.
-    settings : dict
-        Those to change, by name; text is read as what the setting is.
-
-    Raises
-    ------
-    UsageError
-        When there is no such method or setting, or its value has another type or lies out of its range.
-    """
-    kind = method_type(name)
-    defaults = kind.default_settings(region)
-    changes = renamed(settings, kind.settings_type.old_names)
-    values = {key: _like(getattr(defaults, key, None), value) for key, value in changes.items()}
-    try:
-        return kind(region, kind.settings_type.checked(defaults.to_dict() | values))
-    except Unfit as error:
-        fix = _example(str(error), defaults)
-        raise UsageError(f"method '{name}' cannot have these settings ({error})", fix=fix) from error
-
-
-def _example(trouble: str, defaults: Settings) -> str:
-    """What to do about the setting that the trouble is with: its default shows how it is written."""
-    name = re.split(r"\W", trouble)[0]
-    default = encode(getattr(defaults, name, None))
-    if default is None:
-        return "Change or leave out the setting"
-    written = ",".join(map(str, default)) if isinstance(default, list) else json.dumps(default)
-    return f"Leave it out, or write it like --set {name}={written}"
-
-
-def _like(default: Any, value: Any) -> Any:
-    """Text for a setting that is a list, split at commas, its parts numbers where they read as such."""
-    if not (isinstance(default, tuple) and isinstance(value, str)):
-        return value
-    return [part if isinstance(default[0], str) else plain_value(part) for part in value.split(",")]
 
 
 def _about(method: Method, schedule: Schedule) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from mood.errors import UsageError, WeightsError
 from mood.methods import REGISTRY, load_method, method_type
 from mood.regions import ABDOM, BRAIN
 from mood.synthesis.native import NativeScan
-from mood.training.run import new_method
+from mood.training.new_method import new_method
 from mood.weights.config import WeightsConfig
 from mood.weights.store import read_folder, write_folder
 

@@ -12,7 +12,7 @@ from mood.methods import MEMBERS, load_method
 from mood.methods.ensemble import Ensemble, Joint
 from mood.methods.fpi import Fpi
 from mood.regions import BRAIN, Grid
-from mood.training.run import new_method
+from mood.training.new_method import new_method
 from mood.typed import encode
 from mood.volume import Volume
 from mood.weights.config import WeightsConfig

@@ -4,7 +4,7 @@ from mood.methods.mix3d import MULTIPLE, Mix3d
 from mood.regions import BRAIN
 from mood.synthesis.native import NativeScan
 from mood.synthesis.places.framing import space_to_depth
-from mood.training.run import new_method
+from mood.training.new_method import new_method
 
 SMALL = {"grid_shape": (40, 32, 24), "spacing_mm": (6.0, 6.0, 6.0), "width": 2, "batch_size": 2}
 

@@ -5,7 +5,7 @@ from mood.errors import NoInputError
 from mood.methods import load_method
 from mood.regions import BRAIN
 from mood.training.joint import HealthyMaps, join_weights, joint_map, rare_values
-from mood.training.run import new_method
+from mood.training.new_method import new_method
 from mood.weights.config import WeightsConfig
 from mood.weights.store import read_folder, write_folder
 

@@ -35,7 +35,7 @@ class Passes(Atlas):
 
 @pytest.fixture(autouse=True)
 def _atlas_with_many_states(monkeypatch):
-    monkeypatch.setattr("mood.training.run.method_type", lambda name: Passes)
+    monkeypatch.setattr("mood.training.new_method.method_type", lambda name: Passes)
     monkeypatch.setattr(loop, "SECONDS_BETWEEN_STATES", -1.0)
 
 
@@ -225,7 +225,7 @@ class Diverging(Passes):
 @pytest.mark.parametrize("begins", [1, 3])
 @pytest.mark.parametrize("held_out", [0, 2])
 def test_a_training_that_diverges_says_so(healthy, tmp_path, monkeypatch, seen_in, begins, held_out):
-    monkeypatch.setattr("mood.training.run.method_type", lambda name: Diverging)
+    monkeypatch.setattr("mood.training.new_method.method_type", lambda name: Diverging)
     monkeypatch.setattr(Diverging, "begins", begins)
     monkeypatch.setattr(Diverging, "seen_in", seen_in)
     with pytest.raises(TrainingError, match=r"(?s)diverged.*lower learning rate"):

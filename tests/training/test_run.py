@@ -12,7 +12,8 @@ from mood.synthesis.outliers import ALL_KINDS, HARDER_KINDS, KINDS, draw_outlier
 from mood.training import checkpoints
 from mood.training.data import measure_calibration, selection_ap, selection_cases
 from mood.training.loop import STATE
-from mood.training.run import Schedule, new_method, train
+from mood.training.new_method import new_method
+from mood.training.run import Schedule, train
 from mood.weights.store import read_folder
 
 SMALL = {"grid_shape": (32, 32, 16), "spacing_mm": (1.0, 1.0, 1.0), "width": 1, "batch_size": 8}
@@ -129,7 +130,7 @@ class Countdown(Atlas):
 
 
 def test_a_method_says_when_to_check_and_when_to_end(healthy, tmp_path, monkeypatch):
-    monkeypatch.setattr("mood.training.run.method_type", lambda name: Countdown)
+    monkeypatch.setattr("mood.training.new_method.method_type", lambda name: Countdown)
     small = {key: SMALL[key] for key in ("grid_shape", "spacing_mm")}
     folder = train(healthy, tmp_path / "w", "atlas", BRAIN, small, Schedule(check_every=100, held_out=2))
     assert [row["step"] for row in rows(folder)] == ["2", "4", "5"]
@@ -142,7 +143,7 @@ def test_a_training_that_fails_leaves_its_best_weights(healthy, tmp_path, monkey
             yield from super().train_epoch(scans, rng)
             raise TrainingError("the training diverged", fix="Go on with a smaller learning rate")
 
-    monkeypatch.setattr("mood.training.run.method_type", lambda name: Diverging)
+    monkeypatch.setattr("mood.training.new_method.method_type", lambda name: Diverging)
     small = {key: SMALL[key] for key in ("grid_shape", "spacing_mm")}
     with pytest.raises(TrainingError):
         train(healthy, tmp_path / "w", "atlas", BRAIN, small, Schedule(check_every=100, held_out=2))
@@ -162,7 +163,7 @@ class Worsening(Atlas):
 
 
 def test_calibration_is_measured_with_the_weights_that_were_chosen(healthy, tmp_path, monkeypatch):
-    monkeypatch.setattr("mood.training.run.method_type", lambda name: Worsening)
+    monkeypatch.setattr("mood.training.new_method.method_type", lambda name: Worsening)
     aps = iter([0.3, 0.9, 0.5, 0.4])
     monkeypatch.setattr("mood.training.loop.selection_ap", lambda method, cases: next(aps))
     small = {key: SMALL[key] for key in ("grid_shape", "spacing_mm")}

@@ -8,7 +8,7 @@ from mood.methods.ascnet.adversarial import Adversaries
 from mood.methods.ascnet.batches import InputSlices, ScanSlices, common_side, fit_side, hold_out
 from mood.methods.ascnet.method import AscNet
 from mood.regions import BRAIN
-from mood.training.run import new_method
+from mood.training.new_method import new_method
 
 # Without graphs Keras remarks on a network of one input that is given as a list.
 pytestmark = [

@@ -7,7 +7,7 @@ from mood.errors import UsageError
 from mood.methods.mix.method import Mix
 from mood.regions import ABDOM, BRAIN
 from mood.synthesis.native import NativeScan
-from mood.training.run import new_method
+from mood.training.new_method import new_method
 
 GRID = {"grid_shape": (32, 28, 24), "spacing_mm": (5.0, 4.0, 10.0)}  # a voxel is a fifth of a cubic centimetre
 SMALL = GRID | {"width": 1, "batch_size": 4}
