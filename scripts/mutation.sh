@@ -1,11 +1,11 @@
 #!/bin/sh
-# Mutation testing: changes the kernels in small ways, one at a time, and runs the tests of that module. What survives
-# is a line that no test holds. Prints each survivor as a patch, and the share that was caught.
+# Mutation testing: changes the kernels in small ways, one at a time, and runs the tests at the mirrored path. What
+# survives is a line that no test holds. Prints each survivor as a patch, and the share that was caught.
 # usage: sh scripts/mutation.sh [MODULE...]     a MODULE is a path within mood without .py, e.g. evaluation/metrics
 # Needs mutmut (in the dev extra). Takes some minutes a module; on one processor.
 set -eu
 cd "$(dirname "$0")/.."
-[ $# -gt 0 ] || set -- calibration scoring resampling conform evaluation/metrics synthesis/fpi synthesis/augmentation
+[ $# -gt 0 ] || set -- calibration methods/scoring resampling conform evaluation/metrics synthesis/fpi synthesis/augmentation
 python=${PYTHON:-$PWD/.venv/bin/python}
 export TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1 OMP_NUM_THREADS=1
 
@@ -14,18 +14,9 @@ trap 'rm -rf "$work"' EXIT
 cp -R mood tests scripts pyproject.toml "$work"
 rm -rf "$work"/mood/weights/*-*
 
-# What the tests of a module are: those at the mirrored path. Resampling is tested through conform and native.
-tests_of() {
-    case $1 in
-        resampling) echo tests/test_conform.py tests/test_native.py ;;
-        *) echo "tests/$(dirname "$1")/test_$(basename "$1").py" ;;
-    esac
-}
-quoted() { for each in "$@"; do printf '"%s", ' "$each"; done; }
-
 failed=0
 for module in "$@"; do
-    # shellcheck disable=SC2046
+    tests="tests/$(dirname "$module")/test_$(basename "$module").py"
     cat pyproject.toml - >"$work/pyproject.toml" <<EOF
 
 [tool.mutmut]
@@ -33,7 +24,7 @@ source_paths = ["mood"]
 only_mutate = ["mood/$module.py"]
 also_copy = ["tests", "scripts"]
 pytest_add_cli_args = ["-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:randomly"]
-pytest_add_cli_args_test_selection = [$(quoted $(tests_of "$module"))]
+pytest_add_cli_args_test_selection = ["$tests"]
 EOF
     (
         cd "$work"

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.signal import savgol_filter
 
-from mood.methods.scoring import sample_score
+from mood.methods.scoring import sample_score, smoothed, top_mean
 
 
 def test_the_score_is_the_papers(rng):
@@ -28,3 +28,27 @@ def test_the_filter_never_leaves_the_range():
     score_map = np.zeros((4, 4, 64), np.float32)
     score_map[..., 30:] = 1.0
     assert sample_score(score_map, 2) <= 1.0
+
+
+def test_a_map_is_blurred_by_millimetres_and_nothing_lies_beyond_its_edges():
+    point = np.zeros((24, 20, 16), np.float32)
+    point[12, 10, 8] = 1.0
+    blurred = smoothed(point, 4.0, (2.0, 4.0, 8.0))
+    assert blurred.sum() == pytest.approx(1, abs=0.01)
+    centre = blurred[12, 10, 8]
+    assert blurred[14, 10, 8] / centre == pytest.approx(np.exp(-0.5), rel=0.01)  # 4 mm are two of these voxels
+    assert blurred[12, 11, 8] / centre == pytest.approx(np.exp(-0.5), rel=0.01)
+    assert blurred[12, 10, 9] / centre == pytest.approx(np.exp(-2.0), rel=0.01)
+    full = smoothed(np.ones((24, 20, 16), np.float32), 4.0, (2.0, 4.0, 8.0))
+    assert full.max() <= 1.0
+    assert full[0, 10, 8] == pytest.approx(0.6, abs=0.02)  # half of the Gaussian, and its middle
+    assert full.dtype == np.float32
+
+
+def test_the_highest_cubic_centimetre_is_what_a_map_comes_to():
+    score_map = np.zeros((24, 20, 16), np.float32)
+    score_map[3, 4, 5], score_map[20, 11, 2] = 0.9, 0.7
+    assert top_mean(score_map, (5.0, 5.0, 20.0)) == pytest.approx(0.8)  # two voxels
+    assert top_mean(score_map, (5.0, 4.0, 10.0)) == pytest.approx(1.6 / 5)
+    assert top_mean(score_map, (30.0, 30.0, 30.0)) == pytest.approx(0.9)  # a voxel at the least
+    assert top_mean(score_map[3:4, 4:5, 5:7], (1.0, 1.0, 1.0)) == pytest.approx(0.45)  # the whole map at the most
