@@ -187,6 +187,17 @@ def toy(
         console.print(f"{len(written)} cases in {target / name / 'toy'}, labels in {target / name / 'toy_label'}")
 
 
+@app.command(
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+    add_help_option=False,
+)
+def bench(context: typer.Context) -> None:
+    """Every method beside the baselines on outliers planted into held-out scans; mood bench --help says more."""
+    from mood.benchmark import command
+
+    command.main(context.args)
+
+
 app.command()(cli_ascnet.pack)
 app.command()(cli_ascnet.inspect)
 

@@ -1,0 +1,217 @@
+"""The table that decides: every method beside the baselines, on known outliers in healthy scans none has seen.
+
+mood bench --data FOLDER [--quick] [--json FILE] [--pictures FOLDER]
+
+FOLDER holds scans and MANIFEST.csv with the columns file, use and spacing_mm. Baselines are trained on the scans
+whose use is `train`; measured are those of use `validation` (brains in two groups: every voxel side below 1.5 mm,
+and the others) and, apart, `validation only (other sites)` and, with their NAME_label.nii.gz, `lesion check`. Each
+healthy scan is scored as it is and with each of eight kinds of outlier, the FPI paper's five and three harder ones.
+
+The figure that decides is the mean AP: for each kind the pixel average precision (float16, clipped, as the
+challenge reads maps) over the cases of that kind and the healthy cases, pooled; then the mean over the kinds.
+Sample AUROC likewise: each kind against the healthy cases, then the mean. Brackets are 95 % bootstrap intervals
+over cases. A method whose maps come unsmoothed has a second row, smoothed as much as those of mix. The last line
+printed is one JSON object: the default method on brains of 1 mm, the paper's five kinds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+
+from mood import runtime
+from mood.atomic import write_text
+from mood.benchmark import tables
+from mood.benchmark.baselines import ENGINES, methods_with_weights, on_engines, trained_baseline
+from mood.benchmark.cases import LESION, lesion_case, planted_cases
+from mood.benchmark.manifest import LESIONS, TRAIN, Entry, chosen, groups_of, read_manifest
+from mood.benchmark.run import Gallery, Keeper, measure
+from mood.benchmark.tally import Tally, summarise
+from mood.methods import BASELINES, REGISTRY, Method, load_method
+from mood.regions import REGIONS, Region
+from mood.synthesis.outliers import ALL_KINDS, HARDER_KINDS, KINDS
+from mood.weights.config import Bench
+from mood.weights.store import default_method, packaged_weights, read_folder, record_scores
+
+log = logging.getLogger("bench")
+
+SETS = {tables.PUBLISHED: KINDS, tables.HARDER: HARDER_KINDS, LESIONS: (LESION,)}
+WIDEST = 180  # columns of the tables where there is no terminal
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How much is measured."""
+
+    scans: int | None  # of each group; None takes all
+    cases: int  # of each kind in a group, at least; a scan has as many of a kind as that takes
+    training_scans: int  # for the baselines
+    steps: int  # of the autoencoder's training
+    resamples: int  # of the bootstrap
+
+
+FULL = Plan(scans=None, cases=10, training_scans=40, steps=1000, resamples=400)
+QUICK = Plan(scans=2, cases=1, training_scans=12, steps=120, resamples=100)
+
+
+def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """What was asked for; those of this process when not given."""
+    parser = argparse.ArgumentParser(
+        prog="mood bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--data", type=Path, required=True, help="folder with MANIFEST.csv")
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="two scans, one case a kind, small baselines; without --groups only those groups that decide",
+    )
+    parser.add_argument("--region", choices=REGIONS, help="one region only")
+    parser.add_argument("--groups", nargs="+", help="these groups of scans only, for instance '1 mm'")
+    parser.add_argument("--methods", nargs="+", choices=REGISTRY, default=list(REGISTRY), help="only these")
+    parser.add_argument("--weights", nargs="+", type=Path, default=[], help="further rows: folders of mood train")
+    parser.add_argument("--record", action="store_true", help="keep the shipped methods' figures with their weights")
+    parser.add_argument("--json", type=Path, help="write every figure here")
+    parser.add_argument("--pictures", type=Path, help="write a PNG a group: slice, label and the map of each method")
+    parser.add_argument("--predictions", type=Path, help="keep all cases and maps here, for mood evaluate")
+    parser.add_argument(
+        "--cache",
+        type=Path,
+        default=Path("runs/bench"),
+        help="keeps baselines; remove it after changing one",
+    )
+    parser.add_argument("--scans", type=int, help="at most so many scans a group")
+    parser.add_argument("--cases", type=int, help="of each kind in a group, at least")
+    parser.add_argument("--engines", nargs="+", choices=ENGINES, default=[], help="the default method on each of these")
+    parser.add_argument("--resamples", type=int, help="bootstrap samples of each interval")
+    parser.add_argument("--smoothing-mm", type=float, default=7.5, help="of rows that come unsmoothed; 0: no such rows")
+    parser.add_argument("--seed", type=int, default=0)
+    return parser.parse_args(arguments)
+
+
+def planned(asked: argparse.Namespace) -> Plan:
+    """The plan with what was asked for otherwise."""
+    plan = QUICK if asked.quick else FULL
+    given = {name: getattr(asked, name) for name in ("scans", "cases", "resamples")}
+    return replace(plan, **{name: value for name, value in given.items() if value is not None})
+
+
+def methods_of(region: Region, entries: list[Entry], asked: argparse.Namespace, plan: Plan) -> dict[str, Method]:
+    """The rows of the tables: shipped methods, weights named on the command line, baselines."""
+    if set(BASELINES) & set(asked.methods):
+        runtime.prepare_training()  # in this process, so that the other methods run on what trains them
+    methods = methods_with_weights(region, asked.methods)
+    for found in map(read_folder, asked.weights):
+        if found.region == region.name:
+            methods[found.path.name] = load_method(found)
+    methods |= on_engines(default_method(region.name), region, asked.engines)
+    training = [entry for entry in entries if entry.region == region.name and entry.use == TRAIN]
+    training = chosen(training, plan.training_scans)
+    for name in BASELINES:
+        if name in asked.methods and training:
+            methods[name] = trained_baseline(name, region, training, plan.steps, asked.cache)
+    return methods
+
+
+def tallies_of(
+    region: Region, group: str, entries: list[Entry], methods: dict[str, Method], asked: argparse.Namespace, plan: Plan
+) -> dict[str, Tally]:
+    """Score the cases of a group; draw and keep what was asked for."""
+    lesions, repeats = group == LESIONS, math.ceil(plan.cases / len(entries))
+    gallery = Gallery(lesions)
+    observers: list[Gallery | Keeper] = [gallery] if asked.pictures else []
+    if asked.predictions:
+        observers.append(Keeper(asked.predictions / region.name))
+    cases = (
+        case
+        for entry in entries
+        for case in (
+            [lesion_case(entry, region)]
+            if lesions
+            else planted_cases(entry, region, list(ALL_KINDS), repeats, asked.seed)
+        )
+    )
+    tallies = measure(methods, cases, observers, asked.smoothing_mm)
+    if asked.pictures:
+        gallery.save(asked.pictures / f"{region.name}-{group.replace(' ', '-')}.png")
+    return tallies
+
+
+def summaries_of(tallies: dict[str, Tally], group: str, asked: argparse.Namespace, plan: Plan) -> tables.Group:
+    """What each method reached on each set of kinds."""
+    sets = [LESIONS] if group == LESIONS else [tables.PUBLISHED, tables.HARDER]
+    return {
+        kinds: {
+            name: summarise(tally, list(SETS[kinds]), np.random.default_rng(asked.seed), plan.resamples)
+            for name, tally in tallies.items()
+        }
+        for kinds in sets
+    }
+
+
+def measure_region(
+    region: Region, entries: list[Entry], asked: argparse.Namespace, plan: Plan, console: Console
+) -> dict[str, tables.Group]:
+    """Measure and print the groups of a region."""
+    groups, methods = {}, methods_of(region, entries, asked, plan)
+    wanted = asked.groups or (groups_of(region)[:1] if asked.quick else groups_of(region))
+    for group in groups_of(region) if methods else ():
+        scans = [entry for entry in entries if entry.region == region.name and entry.group == group]
+        scans = chosen(scans, plan.scans)
+        if not scans or group not in wanted:
+            continue
+        start = time.monotonic()
+        tallies = tallies_of(region, group, scans, methods, asked, plan)
+        groups[group] = summaries_of(tallies, group, asked, plan)
+        log.info("%s, %s: %d scans in %.0f s", region.name, group, len(scans), time.monotonic() - start)
+        title = f"{region.name}, {group}"
+        console.print(tables.render_group(tables.describe(title, len(scans), groups[group]), groups[group]))
+        if group != LESIONS:
+            console.print(tables.render_kinds(title, groups[group]))
+    return groups
+
+
+def record(region: Region, group: tables.Group) -> None:
+    """Write the deciding figures of each shipped method into its weights folder."""
+    for name, summary in group[tables.PUBLISHED].items():
+        for weights in packaged_weights():
+            if (weights.method, weights.region) == (name, region.name):
+                figures = (summary.mean_pixel_ap.value, summary.mean_sample_auroc.value)
+                record_scores(weights, Bench(groups_of(region)[0], *(round(value, 4) for value in figures)))
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure, print the tables and write what was asked for.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        Of the command line; those of this process when not given.
+    """
+    asked, start = options(arguments), time.monotonic()
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    console = Console(width=None if Console().is_terminal else WIDEST)
+    plan, entries = planned(asked), read_manifest(asked.data)
+    regions = [REGIONS[asked.region]] if asked.region else list(REGIONS.values())
+    found = {region.name: measure_region(region, entries, asked, plan, console) for region in regions}
+    decides = {region.name: groups_of(region)[0] for region in regions}
+    deciding = ((name, decides[name]) for name in found if decides[name] in found[name])
+    region, group = next(deciding, (None, None))
+    last = {}
+    if region and group:
+        last = {"group": f"{region}, {group}"} | tables.verdict(found[region][group], default_method(region))
+    about = {"quick": asked.quick, "seed": asked.seed, **asdict(plan), "seconds": round(time.monotonic() - start)}
+    for name in found if asked.record else ():
+        record(REGIONS[name], found[name][decides[name]])
+    if asked.json:
+        asked.json.parent.mkdir(parents=True, exist_ok=True)
+        write_text(asked.json, json.dumps(tables.to_json(found, about, last), indent=1) + "\n")
+    print(json.dumps(last | {"seconds": about["seconds"]}), flush=True)
