@@ -39,7 +39,7 @@ def options(words: list[str]) -> dict:
 def test_every_set_that_is_shipped_has_its_steps():
     assert SHIPPED
     trained = {words[words.index("-o") + 1] for words in commands() if words[0] in ("train", "join")}
-    assert {f"/no/runs/{name}" for name in SHIPPED} <= trained
+    assert {f"/no/runs/{name}" for name in SHIPPED if not name.startswith("joint")} <= trained  # joint is measured
 
 
 @pytest.mark.parametrize("name", SHIPPED)
@@ -48,7 +48,7 @@ def test_the_command_line_understands_every_step(name):
         options(words)
 
 
-@pytest.mark.parametrize("name", [name for name in SHIPPED if not name.startswith("mix")])
+@pytest.mark.parametrize("name", [name for name in SHIPPED if not name.startswith(("mix", "joint"))])
 def test_the_recipe_is_that_of_the_shipped_weights(name):
     given = options(commands(name)[0])
     shipped = read_folder(PACKAGED / name).config
@@ -57,7 +57,8 @@ def test_the_recipe_is_that_of_the_shipped_weights(name):
     if given["side"]:
         grid = region.grid.coarsened(given["side"])
         settings = {"grid_shape": grid.shape, "spacing_mm": grid.spacing_mm} | settings
-    assert new_method(given["method"], region, settings).settings.to_dict() == shipped.settings
+    method = new_method(given["method"], region, settings)
+    assert method.settings == method.settings_type.from_dict(shipped.settings)
     if given["held_out"]:  # else those that were left out of its folder
         assert given["held_out"] == len(shipped.training.held_out_scans)
     assert given["seed"] == shipped.training.seed

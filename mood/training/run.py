@@ -70,6 +70,7 @@ def train(
     settings : dict, optional
         Overrides of the method's settings by name.
     schedule : Schedule, optional
+        When to stop and to check, how many scans to hold out, and the seed.
     note : str
         A sentence on the data and their licences for the card.
     on_step : callable

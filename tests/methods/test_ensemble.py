@@ -2,6 +2,7 @@ import dataclasses
 import json
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 import pytest
 
@@ -143,7 +144,8 @@ def test_a_scan_of_fine_voxels_is_seen_on_a_finer_grid_too(rng):
     assert ensemble.further_grids((3.0, 2.0, 2.0)) == ()
     (finer,) = ensemble.further_grids((2.0, 2.5, 2.0))
     assert finer == Grid((48, 40, 32), (4.0, 4.0, 4.0))
-    volume = Volume(rng.random((60, 50, 40), dtype=np.float32), np.diag([2.0, 2.5, 2.0, 1.0]), None, Path("a.nii"))
+    image = nib.Nifti1Image(rng.random((60, 50, 40), dtype=np.float32), np.diag([2.0, 2.5, 2.0, 1.0]))
+    volume = Volume(image.get_fdata(dtype=np.float32), image.affine, image.header, Path("a.nii"))
     scan = Detector(ensemble).conform(volume)
     assert set(ensemble.maps(scan.data, scan.further)) == {"mix", "mix fine"}
     member.shown.clear()

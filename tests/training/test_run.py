@@ -257,7 +257,7 @@ def test_calibration_is_measured_on_tissue_of_healthy_scans(tmp_path, rng):
         def raw_sample_score(self, score_map):
             return float(score_map.mean())
 
-    scan = rng.random((24, 20, 16), dtype=np.float32)
+    scan = rng.uniform(0.3, 1.0, (24, 20, 16)).astype(np.float32)
     scan[:12] = 0
     calibration = measure_calibration(Constant(), [one_scan(tmp_path, scan, spacing=1.0)])
     assert calibration.rare_values == pytest.approx((0.2,) * 5)
