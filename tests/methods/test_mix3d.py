@@ -1,5 +1,6 @@
 import numpy as np
 
+from mood import runtime
 from mood.methods.mix3d import MULTIPLE, Mix3d
 from mood.regions import BRAIN
 from mood.synthesis.native import NativeScan
@@ -40,10 +41,12 @@ def test_the_published_frame_holds_a_brain():
 
 
 def test_training_lowers_the_loss():
-    method = new_method("mix3d", BRAIN, SMALL)
-    rng, scans = np.random.default_rng(0), [toy_scan(i) for i in range(4)]
-    losses = [step["loss"] for _ in range(12) for step in method.train_epoch(scans, rng)]
-    assert np.mean(losses[-6:]) < np.mean(losses[:6])
+    runtime.seed_initial_weights(0)
+    method = new_method("mix3d", BRAIN, SMALL | {"learning_rate": 0.01})
+    scans = [toy_scan(i) for i in range(4)]
+    # The same places each time: how much can be seen of them differs more than a few steps gain.
+    losses = [step["loss"] for _ in range(25) for step in method.train_epoch(scans, np.random.default_rng(0))]
+    assert np.mean(losses[-2:]) < 0.85 * np.mean(losses[:2])
 
 
 def test_it_says_which_benchmark_outliers_it_was_trained_on():

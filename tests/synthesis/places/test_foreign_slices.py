@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from mood.synthesis.places.foreign_slices import ForeignSlices, SliceFrame, draw_slices
+from mood.synthesis.places.foreign_slices import SAME, ForeignSlices, SliceFrame, draw_slices
 from mood.synthesis.places.store import content_affine, stacked
 
 SPACING = (6.0, 6.5, 7.0)
@@ -38,7 +38,7 @@ def test_slices_of_one_scan_with_a_patch_of_another(mixed):
     assert images.shape == labels.shape == (24, *FRAME.shape)
     assert (drawn["source"] != drawn["host"]).all()
     assert not nothing.any()  # all of the host: nothing is foreign
-    np.testing.assert_allclose(images[labels == 0], hosts[labels == 0], atol=2e-3)  # less than a step of the store
+    np.testing.assert_allclose(images[labels == 0], hosts[labels == 0], atol=SAME)  # what differs by less is alike
     assert np.abs(images - hosts)[labels > 0].mean() > 0.02
 
 
