@@ -20,13 +20,12 @@ import numpy as np
 
 from mood.benchmark.cases import planted_cases
 from mood.benchmark.manifest import FINEST_MM, Entry, held_out, read_manifest
-from mood.benchmark.run import conformed_case
+from mood.benchmark.run import Conformed, conformed_case
 from mood.benchmark.tally import Tally, summarise
-from mood.conform import ConformedScan
 from mood.detector import Detector
 from mood.methods import Method, load_method
 from mood.methods.scoring import smoothed
-from mood.regions import BRAIN, Grid
+from mood.regions import BRAIN
 from mood.synthesis.outliers import ALL_KINDS, HARDER_KINDS, KINDS
 from mood.weights.store import read_folder
 
@@ -66,7 +65,7 @@ def measured(
     begun = time.monotonic()
     for number, entry in enumerate(entries, start=1):
         for case in planted_cases(entry, BRAIN, list(ALL_KINDS), repeats, seed):
-            conformed: dict[Grid, ConformedScan] = {}
+            conformed: Conformed = {}
             for name, method in methods.items():
                 detector, scan = Detector(method), conformed_case(case, method, conformed)
                 raw = detector.grid_map(scan)

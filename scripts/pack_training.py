@@ -87,7 +87,15 @@ def template_affine(scan: Path, affines: Path) -> np.ndarray:
     if not template.exists():
         nib.save(load_mni152_template(resolution=2), template)
     if not path.exists():
-        command = [PROGRAM, scan, "-allineate", template, "-savemat", path, affines / "moved.nii.gz"]
+        command = [
+            str(PROGRAM),
+            str(scan),
+            "-allineate",
+            str(template),
+            "-savemat",
+            str(path),
+            str(affines / "moved.nii.gz"),
+        ]
         subprocess.run(command, check=True, capture_output=True)
     return np.array(json.loads(path.read_text(encoding="utf-8"))["moving_to_fixed"])
 

@@ -29,6 +29,7 @@ LAST_SECONDS = 20.0  # what comes after a training
 SLICE_BATCH = 64
 FPI_STEP = 2  # of the fine voxels in a slice, every second along each axis is looked at
 CHECK_BATCHES = 6
+ALL_FROM = 0.4  # share of the time after which mix3d is shown the subtle places as often as the others
 SITE_POWER = 0.35  # how far small sites are favoured: 0 not at all, 1 until all sites are drawn alike
 log = logging.getLogger("train_packed")
 
@@ -63,7 +64,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, nargs="+", default=[5.5, 2.3])
     parser.add_argument("--deadline", type=float, default=570.0)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--batch", type=int, default=2, help="brains a step")
+    parser.add_argument("--batch", type=int, default=8, help="brains a step")
     parser.add_argument("--room", type=int, default=ROOM)
     parser.add_argument(
         "--set", nargs="*", default=[], help="settings, NAME=VALUE in JSON, of the parts that have them"
@@ -110,6 +111,7 @@ def method_of(name: str, settings: dict[str, Any], arguments: argparse.Namespace
 
 
 def train_mix3d(store: Any, seconds: float, latest: float, arguments: argparse.Namespace) -> None:
+    from mood.methods.mix3d import SUBTLE
     from mood.networks.unet3d import operations
     from mood.synthesis.places.altered_brains import draw_batch
     from mood.training.timed import TimedRun
@@ -120,8 +122,9 @@ def train_mix3d(store: Any, seconds: float, latest: float, arguments: argparse.N
     rng, draw_hosts = np.random.default_rng(arguments.seed + int(time.time())), by_site(store, training)
     drawing, grid_mm, size = method.drawing(store), method.settings.spacing_mm[0], method.settings.batch_size
 
-    def draw(_: float) -> Any:
-        return draw_batch(store, draw_hosts(size, rng), drawing, grid_mm, rng)
+    def draw(share: float) -> Any:
+        eased = drawing.eased(SUBTLE, min(1.0, share / ALL_FROM))
+        return draw_batch(store, draw_hosts(size, rng), eased, grid_mm, rng)
 
     fixed = np.random.default_rng(77)
     check = [draw_batch(store, fixed.choice(apart, size), drawing, grid_mm, fixed) for _ in range(CHECK_BATCHES)]

@@ -41,6 +41,8 @@ WEIGHTS = {
     "foreign": 1.0, "graft": 0.7, "relocation": 2.0, "mirror": 1.5, "offset": 1.2, "profile": 1.5,
     "dark_or_bright": 1.2, "noise": 1.0, "texture": 0.5, "bulge": 2.5, "shear": 1.0, "mass": 1.5, "lesion": 1.2,
 }  # fmt: skip
+# What is hardest to see, and hides from a network that begins what it could learn from the rest.
+SUBTLE = ("foreign", "graft", "relocation", "mirror", "bulge", "shear", "mass")
 
 
 @dataclass(frozen=True)

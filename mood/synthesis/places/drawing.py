@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.random import Generator
@@ -31,6 +32,10 @@ class Drawing:
     families: dict[str, float]
     most: int = 6
     side: int = 72
+
+    def eased(self, hard: Collection[str], share: float) -> Drawing:
+        """The same with only a share, in [0, 1], of the places of these families."""
+        return replace(self, families={k: v * share if k in hard else v for k, v in self.families.items()})
 
     def batch(self, store: ScanStore, hosts: np.ndarray, rng: Generator) -> dict[str, np.ndarray]:
         """Places for these hosts, arrays (B, most, ...)."""

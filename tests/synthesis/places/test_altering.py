@@ -148,3 +148,12 @@ def test_room_for_more_scans_changes_no_scan(store):
     x, y, z = store.box
     np.testing.assert_array_equal(roomy.voxels[:3, :x, :y, :z], store.voxels)
     assert dataclasses.replace(roomy, voxels=store.voxels).subset([1]).sites[0] == "a"
+
+
+def test_an_eased_drawing_leaves_the_hard_families_out_and_the_others_as_they_are(store):
+    drawing = Drawing({"offset": 1.0, "bulge": 2.0}, 2, SIDE)
+    assert drawing.eased(["bulge"], 1.0) == drawing
+    assert drawing.eased(["bulge"], 0.25).families == {"offset": 1.0, "bulge": 0.5}
+    places = drawing.eased(["bulge"], 0.0).batch(store, np.zeros(20, int), np.random.default_rng(0))
+    assert not places["displace"].any()
+    assert places["offset"].any()
