@@ -30,7 +30,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def eager() -> Iterator[None]:
     """The module's tests run TensorFlow without graphs: to trace ASC-Net's three takes longer than many small steps.
 
-    Training with graphs is tested in tests/training and in tests/methods/ascnet/test_workflow.py.
+    Training with graphs is tested in tests/training and in tests/methods/ascnet/test_convergence.py.
     """
 
     if keras.backend.backend() != "tensorflow":
