@@ -9,7 +9,7 @@ step() {
     echo "test: $*" >&2
     tool=$1
     shift
-    "$bin/$tool" "$@"
+    "$bin/$tool" --no-loadscope-reorder "$@"
 }
 
 step ruff check .
@@ -18,4 +18,4 @@ step lint-imports
 step mypy
 # A process a core, each with one thread; the tests of one file stay together, because they share what is slow to make.
 export TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1 OMP_NUM_THREADS=1
-step pytest -n auto --dist loadfile "$@"
+step pytest -n auto --dist loadfile --no-loadscope-reorder "$@"
