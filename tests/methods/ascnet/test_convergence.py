@@ -12,11 +12,11 @@ from tests.methods.ascnet.ellipses import ellipses, write_arrays
 SMALL = {
     "width": 8,
     "momentum": 0.9,
-    "learning_rate": 2e-3,
+    "learning_rate": 6e-3,
     "discriminator_learning_rate": 1e-4,
     "adversarial_weight": 0.003,
     "phase_steps": 20,
-    "stable_checks": 4,
+    "stable_checks": 3,
     "most_rounds": 60,
 }
 
