@@ -20,6 +20,7 @@ import argparse
 import json
 import logging
 import math
+import textwrap
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -45,6 +46,7 @@ from mood.weights.store import default_method, packaged_weights, read_folder, re
 log = logging.getLogger("bench")
 
 SETS = {tables.PUBLISHED: KINDS, tables.HARDER: HARDER_KINDS, LESIONS: (LESION,)}
+HELP_WIDTH = 80
 WIDEST = 180  # columns of the tables where there is no terminal
 
 
@@ -65,8 +67,11 @@ QUICK = Plan(scans=2, cases=1, training_scans=12, steps=120, resamples=100)
 
 def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """What was asked for; those of this process when not given."""
+    paragraphs = (textwrap.fill(paragraph, HELP_WIDTH) for paragraph in (__doc__ or "").strip().split("\n\n"))
     parser = argparse.ArgumentParser(
-        prog="mood bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="mood bench",
+        description="\n\n".join(paragraphs),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--data", type=Path, required=True, help="folder with MANIFEST.csv")
     parser.add_argument(
@@ -76,7 +81,9 @@ def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--region", choices=REGIONS, help="one region only")
     parser.add_argument("--groups", nargs="+", help="these groups of scans only, for instance '1 mm'")
-    parser.add_argument("--methods", nargs="+", choices=REGISTRY, default=list(REGISTRY), help="only these")
+    parser.add_argument(
+        "--methods", nargs="+", choices=REGISTRY, metavar="METHOD", default=list(REGISTRY), help="only these"
+    )
     parser.add_argument("--weights", nargs="+", type=Path, default=[], help="further rows: folders of mood train")
     parser.add_argument("--record", action="store_true", help="keep the shipped methods' figures with their weights")
     parser.add_argument("--json", type=Path, help="write every figure here")

@@ -101,8 +101,7 @@ EngineOption = Annotated[
         lambda: engines.CHOICES,
         "--engine",
         envvar="MOOD_ENGINE",
-        metavar="|".join(engines.CHOICES),
-        help="Runs the networks.",
+        help="keras or openvino runs the networks; auto: the faster one of those there are.",
     ),
 ]
 PrecisionOption = Annotated[
