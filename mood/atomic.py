@@ -14,7 +14,7 @@ import re
 import shutil
 import socket
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -120,6 +120,49 @@ def remove_stale(folder: Path) -> None:
             if _lock(handle):
                 shutil.rmtree(path, ignore_errors=True)
             os.close(handle)
+
+
+def check_apart(inputs: Iterable[Path], outputs: Iterable[Path], folder: Path) -> None:
+    """See that no output would replace an input, by whatever link or mount it is the same file or folder.
+
+    Parameters
+    ----------
+    inputs, outputs : iterable of pathlib.Path
+    folder : pathlib.Path
+        Of the outputs.
+
+    Raises
+    ------
+    UsageError
+        When one would.
+    """
+    inputs = list(inputs)
+    if found := _same_as_one(folder, _by_identity({path.parent for path in inputs})):
+        fix = "Name another output folder: maps are called like their scans"
+        raise UsageError("the output folder is the input folder", where=found, fix=fix)
+    files = _by_identity(inputs)
+    for path in outputs:
+        if found := _same_as_one(path, files):
+            fix = "Name another output folder, or remove what links the two"
+            raise UsageError(f"the output {path} is the input itself", where=found, fix=fix)
+
+
+def _by_identity(paths: Iterable[Path]) -> dict[tuple[int, int], Path]:
+    return {identity: path for path in paths if (identity := _identity(path))}
+
+
+def _same_as_one(path: Path, known: dict[tuple[int, int], Path]) -> Path | None:
+    identity = _identity(path)
+    return known.get(identity) if identity else None
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """What is one for a file or folder by all of its names and mounts; None for what is not there."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def check_writable(folder: Path) -> None:

@@ -12,13 +12,13 @@ from __future__ import annotations
 import errno
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mood.atomic import check_writable, remove_stale
+from mood.atomic import check_apart, check_writable, remove_stale
 from mood.conform import ConformedScan
 from mood.detector import Detector, Result
 from mood.errors import MoodError, OutputError, UsageError
@@ -41,8 +41,37 @@ class _Scan:
     made_from: Fingerprint | None  # None in the challenge, which keeps no record
 
 
+def scans_to_score(source: Path, target: Path, *, challenge: bool = False) -> list[Path]:
+    """The scans of a folder, or one; checked before anything is written, and the output folder made after that.
+
+    Parameters
+    ----------
+    source, target : pathlib.Path
+        Folders, or one scan and a folder.
+    challenge : bool
+        Every .nii.gz is a scan, labels too.
+
+    Raises
+    ------
+    NoInputError, OutputError, UsageError
+    """
+    paths = find_scans(source, with_labels=challenge)
+    by_name: dict[str, list[Path]] = {}
+    for path in paths:
+        by_name.setdefault(scan_name(path), []).append(path)
+    if challenge:  # an output for every .nii.gz
+        paths = [min(twins, key=lambda path: not path.name.endswith(".nii.gz")) for twins in by_name.values()]
+    elif twins := sorted(name for name, of in by_name.items() if len(of) > 1):
+        fix = "Keep one of NAME.nii and NAME.nii.gz"
+        raise UsageError(f"two scans would write the same outputs ({', '.join(twins)})", where=source, fix=fix)
+    there = Outputs(target)
+    check_apart(paths, [output for path in paths for output in there.of(path).values()], target)
+    check_writable(target)
+    return paths
+
+
 def predict_folder(
-    source: Path,
+    source: Path | Sequence[Path],
     target: Path,
     method: Method,
     mode: str = "both",
@@ -59,8 +88,10 @@ def predict_folder(
 
     Parameters
     ----------
-    source, target : pathlib.Path
-        Folders, or one scan and a folder; they must differ, since maps are called like their scans.
+    source : pathlib.Path or sequence of pathlib.Path
+        A folder, one scan, or what `scans_to_score` found.
+    target : pathlib.Path
+        Another folder, since maps are called like their scans.
     method : Method
     mode : {'both', 'sample', 'pixel'}
     challenge : bool
@@ -77,11 +108,9 @@ def predict_folder(
     ------
     NoInputError, OutputError, UsageError
     """
-    paths = find_scans(source, with_labels=challenge)
-    if challenge:  # an output for every .nii.gz
-        paths = [path for path in paths if path.suffix != ".nii" or path.with_name(f"{path.name}.gz") not in paths]
+    paths = scans_to_score(source, target, challenge=challenge) if isinstance(source, Path) else list(source)
     job = _Job(target, method, mode, challenge, overwrite, about or {}, Outputs(target))
-    job.prepare(source, paths)
+    job.prepare()
     record = None if challenge else job.begin_record(paths)
     outcomes: list[Outcome] = []
     try:
@@ -108,18 +137,9 @@ class _Job:
     about: dict[str, Any]
     there: Outputs
 
-    def prepare(self, source: Path, paths: list[Path]) -> None:
+    def prepare(self) -> None:
         if self.mode not in MODES:
             raise UsageError(f"unknown mode '{self.mode}'", fix=f"Choose one of: {', '.join(MODES)}")
-        folder = source.parent if source.is_file() else source
-        if folder.resolve() == self.target.resolve():
-            fix = "Name another output folder: maps are called like their scans"
-            raise UsageError("the output folder is the input folder", where=source, fix=fix)
-        names = [scan_name(path) for path in paths]
-        if twins := sorted({name for name in names if names.count(name) > 1}):
-            fix = "Keep one of NAME.nii and NAME.nii.gz"
-            raise UsageError(f"two scans would write the same outputs ({', '.join(twins)})", where=source, fix=fix)
-        check_writable(self.target)
         remove_stale(self.target)
         former = None if self.challenge else former_run(self.target)
         if former is not None and not self.overwrite:

@@ -13,7 +13,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from mood import __version__, engines, errors
-from mood.atomic import HDF5_FAULT, check_writable
+from mood.atomic import HDF5_FAULT
 from mood.cli import about as cli_about
 from mood.cli import ascnet as cli_ascnet
 from mood.cli import output, scans
@@ -81,12 +81,12 @@ def predict(
     from mood import runtime
     from mood.detector import load_detector
 
-    check_writable(target)
+    paths = prediction.scans_to_score(source, target, challenge=challenge)
     runtime.ensure_temporary_folder(target)
     detector = load_detector(region, method, weights, engine, precision)
     with scans.ScanProgress(console) as progress:
         outcomes = prediction.predict_folder(
-            source,
+            paths,
             target,
             detector.method,
             mode,
