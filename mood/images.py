@@ -1,9 +1,12 @@
-"""Scans from wherever they are: a path, or an image of nibabel's in memory."""
+"""Scans from wherever they are: a path, or an image of nibabel's in memory; the next one read ahead."""
 
 from __future__ import annotations
 
 import zlib
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import TypeVar
 
 import nibabel as nib
 import numpy as np
@@ -13,7 +16,11 @@ from mood.nifti_file import RE_EXPORT, spatial_shape
 from mood.volume import Volume, checked, load
 
 Image = str | Path | nib.spatialimages.SpatialImage | Volume
+LARGEST_READ_AHEAD = 64 * 2**20  # bytes of a file
+
 NAMELESS = "scan"  # what an image is called that was never a file
+
+Scan = TypeVar("Scan")
 
 
 def as_volume(image: Image) -> Volume:
@@ -60,3 +67,32 @@ def _header(image: nib.spatialimages.SpatialImage, affine: np.ndarray) -> nib.Ni
         return image.header
     blank = np.broadcast_to(np.uint8(0), spatial_shape(image.shape, Path(NAMELESS)))
     return nib.Nifti1Image(blank, affine).header
+
+
+def read_ahead(
+    paths: list[Path], read: Callable[[Path], Scan], reader: ThreadPoolExecutor, largest: int = LARGEST_READ_AHEAD
+) -> Iterator[tuple[Path, Future[Scan]]]:
+    """Each path with its scan, the next one being read meanwhile.
+
+    Parameters
+    ----------
+    paths : list of pathlib.Path
+    read : callable
+        What makes a scan of a path.
+    reader : ThreadPoolExecutor
+        What it runs on.
+    largest : int
+        Bytes of a file; larger ones are not read ahead, for memory matters more.
+    """
+    ahead: Future[Scan] | None = None
+    for path, following in zip(paths, [*paths, None][1:], strict=True):
+        scan = ahead or reader.submit(read, path)
+        ahead = reader.submit(read, following) if following is not None and _is_at_most(largest, following) else None
+        yield path, scan
+
+
+def _is_at_most(largest: int, path: Path) -> bool:
+    try:
+        return path.stat().st_size <= largest
+    except OSError:  # reading it will tell why
+        return False

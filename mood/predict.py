@@ -14,7 +14,8 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,15 +23,15 @@ from mood.atomic import check_apart, check_writable, remove_stale
 from mood.conform import ConformedScan
 from mood.detector import Detector, Result
 from mood.errors import MoodError, OutputError, UsageError
+from mood.images import read_ahead
 from mood.methods import Method
+from mood.methods.fallback import FALLBACK_SCORE, save_fallback_map
 from mood.run_record import Fingerprint, Outcome, Outputs, RunRecord, former_run, printable
-from mood.volume import find_scans, load, read_score, save_fallback_map, save_map, save_score, scan_name
+from mood.volume import find_scans, load, read_score, save_map, save_score, scan_name
 
 log = logging.getLogger(__name__)
 
 MODES = ("sample", "pixel", "both")
-FALLBACK_SCORE = 0.5
-LARGEST_READ_AHEAD = 64 * 2**20  # bytes of a file
 
 
 @dataclass
@@ -119,6 +120,11 @@ def predict_folder(
             if record is not None:
                 record.add(outcome)
             on_scan(outcome, len(paths))
+    except BaseException:  # what is being written is finished and belongs into the record
+        for outcome in job.written_since():
+            if record is not None:
+                record.add(outcome)
+        raise
     finally:
         if record is not None:
             record.end()
@@ -136,6 +142,7 @@ class _Job:
     overwrite: bool
     about: dict[str, Any]
     there: Outputs
+    writing: list[Future[Outcome]] = field(default_factory=list)  # the scan that is being written, the next one
 
     def prepare(self) -> None:
         if self.mode not in MODES:
@@ -160,16 +167,26 @@ class _Job:
 
     def run(self, paths: list[Path]) -> Iterator[Outcome]:
         done = [path for path in paths if self.there.are_done(path, self.outputs(path))]
+        known = set(done)
         yield from map(self._skipped, done)
         with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(1) as writer:
-            writing: Future[Outcome] | None = None
-            for path, scan in read_ahead([path for path in paths if path not in done], self._read, reader):
-                started = self._start(path, scan, writer)
-                if writing is not None:
-                    yield writing.result()
-                writing = started
-            if writing is not None:
-                yield writing.result()
+            for path, scan in read_ahead([path for path in paths if path not in known], self._read, reader):
+                self.writing.append(self._start(path, scan, writer))
+                if len(self.writing) > 1:
+                    yield self._written()
+            while self.writing:
+                yield self._written()
+
+    def _written(self) -> Outcome:
+        outcome = self.writing[0].result()
+        del self.writing[0]
+        return outcome
+
+    def written_since(self) -> Iterator[Outcome]:
+        """The outcomes, in a run that was cut short, of scans that were being written."""
+        while self.writing:
+            with suppress(Exception):
+                yield self.writing.pop(0).result()
 
     def _read(self, path: Path) -> _Scan:
         made_from = Fingerprint.of(path) if path.is_file() and not self.challenge else None
@@ -230,24 +247,6 @@ class _Job:
         score = read_score(self.there.of(path)["sample"]) if self.mode != "pixel" else None
         message, made_from = "its outputs were there already", self.there.made_from(path)
         return Outcome(printable(scan_name(path)), "skipped", score, message=message, made_from=made_from)
-
-
-def read_ahead(
-    paths: list[Path], read: Callable[[Path], _Scan], reader: ThreadPoolExecutor
-) -> Iterator[tuple[Path, Future[_Scan]]]:
-    """Each path with its scan, the next one being read meanwhile, unless it is so large that memory matters more."""
-    ahead: Future[_Scan] | None = None
-    for path, following in zip(paths, [*paths, None][1:], strict=True):
-        scan = ahead or reader.submit(read, path)
-        ahead = reader.submit(read, following) if following is not None and _is_small(following) else None
-        yield path, scan
-
-
-def _is_small(path: Path) -> bool:
-    try:
-        return path.stat().st_size <= LARGEST_READ_AHEAD
-    except OSError:  # reading it will tell why
-        return False
 
 
 def _concerns_all(error: Exception) -> bool:

@@ -16,7 +16,7 @@ from mood import __version__, engines, errors
 from mood.atomic import HDF5_FAULT
 from mood.cli import about as cli_about
 from mood.cli import ascnet as cli_ascnet
-from mood.cli import output, scans
+from mood.cli import output, scans, stopping
 from mood.cli import report as cli_report
 from mood.cli import train as cli_train
 from mood.cli.options import (
@@ -214,6 +214,7 @@ def main() -> None:
 
 def run(arguments: list[str]) -> None:
     """Run one command line and leave the process; errors become one sentence and an exit status."""
+    stopping.begin()
     output.start()
     sys.unraisablehook = _unraisable
     try:
@@ -223,9 +224,12 @@ def run(arguments: list[str]) -> None:
         if HDF5_FAULT.search(str(error.__cause__)):
             _leave_at_once(error.exit_code)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        print("mood: interrupted; run the same command again to go on", file=sys.stderr)
-        sys.exit(errors.EXIT_INTERRUPTED)
+    except SystemExit as error:
+        stopping.end()
+        if error.code != errors.EXIT_INTERRUPTED:  # what Typer makes of an interruption
+            raise
+        print(stopping.sentence(), file=sys.stderr)
+        sys.exit(stopping.status())
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(errors.EXIT_OK)
@@ -241,4 +245,4 @@ def _leave_at_once(status: int) -> NoReturn:
 def _unraisable(unraisable: Any) -> None:
     """HDF5 complains again while it lets go of a file that it could not write; that has been said by then."""
     if not HDF5_FAULT.search(str(unraisable.exc_value)):
-        sys.__unraisablehook__(unraisable)
+        stopping.unraisable(unraisable)
