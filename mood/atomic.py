@@ -8,13 +8,14 @@ killed one left behind is told from what another is writing, in whatever contain
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import os
 import re
 import shutil
 import socket
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -122,49 +123,6 @@ def remove_stale(folder: Path) -> None:
             os.close(handle)
 
 
-def check_apart(inputs: Iterable[Path], outputs: Iterable[Path], folder: Path) -> None:
-    """See that no output would replace an input, by whatever link or mount it is the same file or folder.
-
-    Parameters
-    ----------
-    inputs, outputs : iterable of pathlib.Path
-    folder : pathlib.Path
-        Of the outputs.
-
-    Raises
-    ------
-    UsageError
-        When one would.
-    """
-    inputs = list(inputs)
-    if found := _same_as_one(folder, _by_identity({path.parent for path in inputs})):
-        fix = "Name another output folder: maps are called like their scans"
-        raise UsageError("the output folder is the input folder", where=found, fix=fix)
-    files = _by_identity(inputs)
-    for path in outputs:
-        if found := _same_as_one(path, files):
-            fix = "Name another output folder, or remove what links the two"
-            raise UsageError(f"the output {path} is the input itself", where=found, fix=fix)
-
-
-def _by_identity(paths: Iterable[Path]) -> dict[tuple[int, int], Path]:
-    return {identity: path for path in paths if (identity := _identity(path))}
-
-
-def _same_as_one(path: Path, known: dict[tuple[int, int], Path]) -> Path | None:
-    identity = _identity(path)
-    return known.get(identity) if identity else None
-
-
-def _identity(path: Path) -> tuple[int, int] | None:
-    """What is one for a file or folder by all of its names and mounts; None for what is not there."""
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return status.st_dev, status.st_ino
-
-
 def check_writable(folder: Path) -> None:
     """Create an output folder where there is none; `OutputError` when it cannot be written to."""
     try:
@@ -237,6 +195,11 @@ def _flush(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def concerns_all(error: Exception) -> bool:
+    """Whether an output could not be written for a reason that holds for all others too."""
+    return isinstance(error, OutputError) and getattr(error.__cause__, "errno", None) != errno.ENAMETOOLONG
 
 
 def _unwritable(path: Path, error: Exception) -> OutputError:

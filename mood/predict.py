@@ -9,7 +9,6 @@ run of the same command does what is missing, what is damaged, and what was made
 
 from __future__ import annotations
 
-import errno
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -19,15 +18,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mood.atomic import check_apart, check_writable, remove_stale
+from mood.atomic import concerns_all, remove_stale
 from mood.conform import ConformedScan
 from mood.detector import Detector, Result
-from mood.errors import MoodError, OutputError, UsageError
-from mood.images import read_ahead
-from mood.methods import Method
-from mood.methods.fallback import FALLBACK_SCORE, save_fallback_map
-from mood.run_record import Fingerprint, Outcome, Outputs, RunRecord, former_run, printable
-from mood.volume import find_scans, load, read_score, save_map, save_score, scan_name
+from mood.errors import MoodError, UsageError
+from mood.images import LARGEST_READ_AHEAD, read_ahead, scans_to_score
+from mood.methods import Method, in_time
+from mood.methods.fallback import fall_back
+from mood.run_record import Fingerprint, Outcome, Outputs, RunRecord, former_run, printable, read_score
+from mood.volume import load, save_map, save_score, scan_name
 
 log = logging.getLogger(__name__)
 
@@ -42,35 +41,6 @@ class _Scan:
     made_from: Fingerprint | None  # None in the challenge, which keeps no record
 
 
-def scans_to_score(source: Path, target: Path, *, challenge: bool = False) -> list[Path]:
-    """The scans of a folder, or one; checked before anything is written, and the output folder made after that.
-
-    Parameters
-    ----------
-    source, target : pathlib.Path
-        Folders, or one scan and a folder.
-    challenge : bool
-        Every .nii.gz is a scan, labels too.
-
-    Raises
-    ------
-    NoInputError, OutputError, UsageError
-    """
-    paths = find_scans(source, with_labels=challenge)
-    by_name: dict[str, list[Path]] = {}
-    for path in paths:
-        by_name.setdefault(scan_name(path), []).append(path)
-    if challenge:  # an output for every .nii.gz
-        paths = [min(twins, key=lambda path: not path.name.endswith(".nii.gz")) for twins in by_name.values()]
-    elif twins := sorted(name for name, of in by_name.items() if len(of) > 1):
-        fix = "Keep one of NAME.nii and NAME.nii.gz"
-        raise UsageError(f"two scans would write the same outputs ({', '.join(twins)})", where=source, fix=fix)
-    there = Outputs(target)
-    check_apart(paths, [output for path in paths for output in there.of(path).values()], target)
-    check_writable(target)
-    return paths
-
-
 def predict_folder(
     source: Path | Sequence[Path],
     target: Path,
@@ -80,6 +50,8 @@ def predict_folder(
     challenge: bool = False,
     overwrite: bool = False,
     about: dict[str, Any] | None = None,
+    seconds: float = float("inf"),
+    ahead: bool = True,
     on_scan: Callable[[Outcome, int], None] = lambda outcome, total: None,
 ) -> list[Outcome]:
     """Score every scan in `source`.
@@ -102,6 +74,10 @@ def predict_folder(
     about : dict, optional
         What to put in the run record (the weights and their checksum); scans done by a run with
         another record are not skipped but refused.
+    seconds : float
+        Of scoring a scan, after which its map is made of what was computed by then (`mood.methods.in_time`).
+    ahead : bool
+        Whether the next scan may be read while one is scored.
     on_scan : callable
         Called after each scan with its outcome and the number of scans.
 
@@ -110,7 +86,7 @@ def predict_folder(
     NoInputError, OutputError, UsageError
     """
     paths = scans_to_score(source, target, challenge=challenge) if isinstance(source, Path) else list(source)
-    job = _Job(target, method, mode, challenge, overwrite, about or {}, Outputs(target))
+    job = _Job(target, method, mode, challenge, overwrite, about or {}, Outputs(target), seconds, ahead)
     job.prepare()
     record = None if challenge else job.begin_record(paths)
     outcomes: list[Outcome] = []
@@ -142,6 +118,8 @@ class _Job:
     overwrite: bool
     about: dict[str, Any]
     there: Outputs
+    seconds: float = float("inf")
+    ahead: bool = True
     writing: list[Future[Outcome]] = field(default_factory=list)  # the scan that is being written, the next one
 
     def prepare(self) -> None:
@@ -170,12 +148,15 @@ class _Job:
         known = set(done)
         yield from map(self._skipped, done)
         with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(1) as writer:
-            for path, scan in read_ahead([path for path in paths if path not in known], self._read, reader):
+            for path, scan in self._read_in_turn([path for path in paths if path not in known], reader):
                 self.writing.append(self._start(path, scan, writer))
-                if len(self.writing) > 1:
+                if len(self.writing) > self.ahead:
                     yield self._written()
             while self.writing:
                 yield self._written()
+
+    def _read_in_turn(self, paths: list[Path], reader: ThreadPoolExecutor) -> Iterator[tuple[Path, Future[_Scan]]]:
+        return read_ahead(paths, self._read, reader, LARGEST_READ_AHEAD if self.ahead else -1)
 
     def _written(self) -> Outcome:
         outcome = self.writing[0].result()
@@ -198,7 +179,8 @@ class _Job:
         try:
             scan = ready.result()
             detector = Detector(self.method)
-            grid_map = detector.grid_map(scan.conformed)
+            with in_time.until(begin + self.seconds):
+                grid_map = detector.grid_map(scan.conformed)
             del scan.conformed.data  # half a GiB of a large scan, while its map is resampled and written
             result = detector.result(scan.conformed, grid_map)
         except Exception as error:
@@ -213,7 +195,7 @@ class _Job:
             if "sample" in paths:
                 save_score(result.sample_score, paths["sample"])
         except Exception as error:
-            if _concerns_all(error):
+            if concerns_all(error):
                 raise
             return self._failed(path, error)
         self.there.remove_stale(path, paths)
@@ -227,28 +209,10 @@ class _Job:
             log.error("%s: unexpected error", path, exc_info=error)
         message = str(error) or repr(error)
         if self.challenge:
-            message += self._fall_back(path)
+            message += fall_back(path, self.outputs(path), self.method.region)
         return Outcome(printable(scan_name(path)), "failed", message=message, made_from=self.there.made_from(path))
-
-    def _fall_back(self, path: Path) -> str:
-        paths = self.outputs(path)
-        try:
-            if "pixel" in paths:
-                save_fallback_map(path, self.method.region, paths["pixel"])
-            if "sample" in paths:
-                save_score(FALLBACK_SCORE, paths["sample"])
-        except Exception as error:
-            if _concerns_all(error):
-                raise
-            return f" No fallback prediction could be written: {error}"
-        return " A fallback prediction was written."
 
     def _skipped(self, path: Path) -> Outcome:
         score = read_score(self.there.of(path)["sample"]) if self.mode != "pixel" else None
         message, made_from = "its outputs were there already", self.there.made_from(path)
         return Outcome(printable(scan_name(path)), "skipped", score, message=message, made_from=made_from)
-
-
-def _concerns_all(error: Exception) -> bool:
-    """Whether no other scan's outputs can be written either."""
-    return isinstance(error, OutputError) and getattr(error.__cause__, "errno", None) != errno.ENAMETOOLONG

@@ -7,6 +7,7 @@ scan's own header; only what describes the values changes.
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -165,6 +166,12 @@ def _first_line(error: BaseException) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
+def output_paths(folder: Path, scan: Path) -> dict[str, Path]:
+    """Where the map (pixel) and the sample score of a scan go."""
+    name = scan_name(scan)
+    return {"pixel": folder / f"{name}.nii.gz", "sample": folder / f"{name}.nii.gz.txt"}
+
+
 def save_map(
     score_map: np.ndarray,
     header: nib.Nifti1Header,
@@ -230,15 +237,8 @@ def _stored_slices(score_map: np.ndarray, dtype: np.dtype) -> Iterator[bytes]:
 
 
 def save_score(score: float, path: Path) -> None:
-    """Write one sample score in [0, 1] as the first line of a text file, all or nothing."""
+    """Write one sample score in [0, 1] as the first line of a text file, all or nothing; `ScanError` for a NaN."""
+    if not math.isfinite(score):
+        raise ScanError(f"the sample score is {score}", where=path, fix="Choose other weights")
     with replacing(path) as temporary:
         temporary.write_text(f"{min(max(float(score), 0.0), 1.0):.6f}\n", encoding="ascii")
-
-
-def read_score(path: Path) -> float | None:
-    """The sample score in a file that `save_score` wrote; None when there is none or it is damaged."""
-    try:
-        score = float(path.read_text(encoding="ascii"))
-    except (OSError, ValueError):
-        return None
-    return score if 0 <= score <= 1 else None

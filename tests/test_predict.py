@@ -10,7 +10,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from mood import predict, run_record
+from mood import images, predict, run_record
 from mood.detector import Detector
 from mood.errors import NoInputError, OutputError, UsageError
 from mood.predict import predict_folder
@@ -201,7 +201,7 @@ def test_fault_01_an_output_that_is_an_input_is_refused_before_anything_is_writt
 ):
     out = way(folder, tmp_path)
     before = tree(tmp_path)
-    monkeypatch.setattr(predict, "check_writable", lambda folder: pytest.fail("written to"))
+    monkeypatch.setattr(images, "check_writable", lambda folder: pytest.fail("written to"))
     with pytest.raises(UsageError, match=r"the input folder|the input itself"):
         predict_folder(folder, out, method, challenge=challenge)
     assert tree(tmp_path) == before

@@ -4,22 +4,50 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import nibabel as nib
 import numpy as np
 
+from mood.atomic import concerns_all
 from mood.errors import OutputError
 from mood.nifti_file import check_readable, largest_voxels, read_head
 from mood.regions import Region
-from mood.volume import save_pieces
+from mood.volume import save_pieces, save_score
 
 log = logging.getLogger(__name__)
 
 FALLBACK_SCORE = 0.5
 PIECE = 2**22  # bytes written at once
+
+
+def fall_back(scan: Path, outputs: Mapping[str, Path], region: Region) -> str:
+    """Write what stands in for the outputs of a scan, and say so.
+
+    Parameters
+    ----------
+    scan : pathlib.Path
+    outputs : mapping of str to pathlib.Path
+        Where the map (pixel), the score (sample) or both are wanted.
+    region : Region
+
+    Raises
+    ------
+    OutputError
+        When nothing can be written to that folder.
+    """
+    try:
+        if "pixel" in outputs:
+            save_fallback_map(scan, region, outputs["pixel"])
+        if "sample" in outputs:
+            save_score(FALLBACK_SCORE, outputs["sample"])
+    except Exception as error:
+        if concerns_all(error):
+            raise
+        return f" No fallback prediction could be written: {error}"
+    return " A fallback prediction was written."
 
 
 def save_fallback_map(scan: Path, region: Region, path: Path) -> None:
