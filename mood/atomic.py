@@ -8,6 +8,7 @@ killed one left behind is told from what another is writing, in whatever contain
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import os
 import re
@@ -194,6 +195,11 @@ def _flush(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def concerns_all(error: Exception) -> bool:
+    """Whether an output could not be written for a reason that holds for all others too."""
+    return isinstance(error, OutputError) and getattr(error.__cause__, "errno", None) != errno.ENAMETOOLONG
 
 
 def _unwritable(path: Path, error: Exception) -> OutputError:

@@ -12,6 +12,7 @@ OVERSHOOT = 0.25  # of a window's width: what interpolation adds beyond its ends
 SATURATED = 0.002  # of the voxels above air: bone that a window has cut to its upper end
 SOFT_TISSUE_HU = (-20.0, 90.0)
 FAT_HU = (-140.0, -60.0)
+CLOSE = (-0.15, 0.1)  # fat to soft tissue in thousandths; 0.8 to 0.9 of what is dense there, 0.3 to 0.6 in a window
 STORED_OFFSET = 1024.0  # between Hounsfield units and what scanners store without a sign
 STORED_OFFSETS = (STORED_OFFSET, 1000.0, 8192.0, 32768.0)
 LEAST_BODY = 0.15  # of the voxels above air: soft tissue and fat under a reading that is right
@@ -55,13 +56,14 @@ def _doubt_of_range(data: np.ndarray, high: float) -> str:
 
 
 def _between_minus_one_and_one(inside: np.ndarray, window_hu: tuple[float, float]) -> CtWindow:
-    """A window stretched to [-1, 1], or thousandths of Hounsfield units: told by bone, which a window cuts, and fat."""
-    as_window = np.count_nonzero((inside > -0.9) & (inside < -0.5))
-    as_thousandth = np.count_nonzero((inside > FAT_HU[0] / 1000) & (inside < FAT_HU[1] / 1000))
-    bone_is_cut = _count(inside >= 0.97) >= SATURATED * max(_count(inside > -0.9), 1)
-    if not bone_is_cut and (as_thousandth > as_window or inside.max() > 1 + OVERSHOOT or not (inside <= -0.99).any()):
-        return CtWindow("CT in thousandths of Hounsfield units", window_hu[0] / 1000, window_hu[1] / 1000)
-    return CtWindow("CT in [-1, 1]", -1.0, 1.0)
+    """A window stretched to [-1, 1], or thousandths of Hounsfield units, in which fat and soft tissue are close."""
+    dense = inside[inside > -0.5]
+    close = _count((dense > CLOSE[0]) & (dense < CLOSE[1])) / max(dense.size, 1)
+    doubt = "it may be a window from -1 to 1 or thousandths of Hounsfield units" if abs(close - 0.7) < 0.05 else ""
+    if close > 0.7 or inside.max() > 1 + OVERSHOOT:
+        taken_for = "CT in thousandths of Hounsfield units"
+        return CtWindow(taken_for, window_hu[0] / 1000, window_hu[1] / 1000, doubt)
+    return CtWindow("CT in [-1, 1]", -1.0, 1.0, doubt)
 
 
 def _from_zero(inside: np.ndarray, high: float, window_hu: tuple[float, float]) -> CtWindow:

@@ -9,28 +9,28 @@ run of the same command does what is missing, what is damaged, and what was made
 
 from __future__ import annotations
 
-import errno
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mood.atomic import check_writable, remove_stale
+from mood.atomic import concerns_all, remove_stale
 from mood.conform import ConformedScan
 from mood.detector import Detector, Result
-from mood.errors import MoodError, OutputError, UsageError
-from mood.methods import Method
-from mood.run_record import Fingerprint, Outcome, Outputs, RunRecord, former_run, printable
-from mood.volume import find_scans, load, read_score, save_fallback_map, save_map, save_score, scan_name
+from mood.errors import MoodError, UsageError
+from mood.images import LARGEST_READ_AHEAD, read_ahead, scans_to_score
+from mood.methods import Method, in_time
+from mood.methods.fallback import fall_back
+from mood.run_record import Fingerprint, Outcome, Outputs, RunRecord, former_run, printable, read_score
+from mood.volume import load, save_map, save_score, scan_name
 
 log = logging.getLogger(__name__)
 
 MODES = ("sample", "pixel", "both")
-FALLBACK_SCORE = 0.5
-LARGEST_READ_AHEAD = 64 * 2**20  # bytes of a file
 
 
 @dataclass
@@ -42,7 +42,7 @@ class _Scan:
 
 
 def predict_folder(
-    source: Path,
+    source: Path | Sequence[Path],
     target: Path,
     method: Method,
     mode: str = "both",
@@ -50,6 +50,8 @@ def predict_folder(
     challenge: bool = False,
     overwrite: bool = False,
     about: dict[str, Any] | None = None,
+    seconds: float = float("inf"),
+    ahead: bool = True,
     on_scan: Callable[[Outcome, int], None] = lambda outcome, total: None,
 ) -> list[Outcome]:
     """Score every scan in `source`.
@@ -59,8 +61,10 @@ def predict_folder(
 
     Parameters
     ----------
-    source, target : pathlib.Path
-        Folders, or one scan and a folder; they must differ, since maps are called like their scans.
+    source : pathlib.Path or sequence of pathlib.Path
+        A folder, one scan, or what `scans_to_score` found.
+    target : pathlib.Path
+        Another folder, since maps are called like their scans.
     method : Method
     mode : {'both', 'sample', 'pixel'}
     challenge : bool
@@ -70,6 +74,10 @@ def predict_folder(
     about : dict, optional
         What to put in the run record (the weights and their checksum); scans done by a run with
         another record are not skipped but refused.
+    seconds : float
+        Of scoring a scan, after which its map is made of what was computed by then (`mood.methods.in_time`).
+    ahead : bool
+        Whether the next scan may be read while one is scored.
     on_scan : callable
         Called after each scan with its outcome and the number of scans.
 
@@ -77,11 +85,9 @@ def predict_folder(
     ------
     NoInputError, OutputError, UsageError
     """
-    paths = find_scans(source, with_labels=challenge)
-    if challenge:  # an output for every .nii.gz
-        paths = [path for path in paths if path.suffix != ".nii" or path.with_name(f"{path.name}.gz") not in paths]
-    job = _Job(target, method, mode, challenge, overwrite, about or {}, Outputs(target))
-    job.prepare(source, paths)
+    paths = scans_to_score(source, target, challenge=challenge) if isinstance(source, Path) else list(source)
+    job = _Job(target, method, mode, challenge, overwrite, about or {}, Outputs(target), seconds, ahead)
+    job.prepare()
     record = None if challenge else job.begin_record(paths)
     outcomes: list[Outcome] = []
     try:
@@ -90,6 +96,11 @@ def predict_folder(
             if record is not None:
                 record.add(outcome)
             on_scan(outcome, len(paths))
+    except BaseException:  # what is being written is finished and belongs into the record
+        for outcome in job.written_since():
+            if record is not None:
+                record.add(outcome)
+        raise
     finally:
         if record is not None:
             record.end()
@@ -107,19 +118,13 @@ class _Job:
     overwrite: bool
     about: dict[str, Any]
     there: Outputs
+    seconds: float = float("inf")
+    ahead: bool = True
+    writing: list[Future[Outcome]] = field(default_factory=list)  # the scan that is being written, the next one
 
-    def prepare(self, source: Path, paths: list[Path]) -> None:
+    def prepare(self) -> None:
         if self.mode not in MODES:
             raise UsageError(f"unknown mode '{self.mode}'", fix=f"Choose one of: {', '.join(MODES)}")
-        folder = source.parent if source.is_file() else source
-        if folder.resolve() == self.target.resolve():
-            fix = "Name another output folder: maps are called like their scans"
-            raise UsageError("the output folder is the input folder", where=source, fix=fix)
-        names = [scan_name(path) for path in paths]
-        if twins := sorted({name for name in names if names.count(name) > 1}):
-            fix = "Keep one of NAME.nii and NAME.nii.gz"
-            raise UsageError(f"two scans would write the same outputs ({', '.join(twins)})", where=source, fix=fix)
-        check_writable(self.target)
         remove_stale(self.target)
         former = None if self.challenge else former_run(self.target)
         if former is not None and not self.overwrite:
@@ -140,16 +145,29 @@ class _Job:
 
     def run(self, paths: list[Path]) -> Iterator[Outcome]:
         done = [path for path in paths if self.there.are_done(path, self.outputs(path))]
+        known = set(done)
         yield from map(self._skipped, done)
         with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(1) as writer:
-            writing: Future[Outcome] | None = None
-            for path, scan in read_ahead([path for path in paths if path not in done], self._read, reader):
-                started = self._start(path, scan, writer)
-                if writing is not None:
-                    yield writing.result()
-                writing = started
-            if writing is not None:
-                yield writing.result()
+            for path, scan in self._read_in_turn([path for path in paths if path not in known], reader):
+                self.writing.append(self._start(path, scan, writer))
+                if len(self.writing) > self.ahead:
+                    yield self._written()
+            while self.writing:
+                yield self._written()
+
+    def _read_in_turn(self, paths: list[Path], reader: ThreadPoolExecutor) -> Iterator[tuple[Path, Future[_Scan]]]:
+        return read_ahead(paths, self._read, reader, LARGEST_READ_AHEAD if self.ahead else -1)
+
+    def _written(self) -> Outcome:
+        outcome = self.writing[0].result()
+        del self.writing[0]
+        return outcome
+
+    def written_since(self) -> Iterator[Outcome]:
+        """The outcomes, in a run that was cut short, of scans that were being written."""
+        while self.writing:
+            with suppress(Exception):
+                yield self.writing.pop(0).result()
 
     def _read(self, path: Path) -> _Scan:
         made_from = Fingerprint.of(path) if path.is_file() and not self.challenge else None
@@ -161,7 +179,8 @@ class _Job:
         try:
             scan = ready.result()
             detector = Detector(self.method)
-            grid_map = detector.grid_map(scan.conformed)
+            with in_time.until(begin + self.seconds):
+                grid_map = detector.grid_map(scan.conformed)
             del scan.conformed.data  # half a GiB of a large scan, while its map is resampled and written
             result = detector.result(scan.conformed, grid_map)
         except Exception as error:
@@ -176,7 +195,7 @@ class _Job:
             if "sample" in paths:
                 save_score(result.sample_score, paths["sample"])
         except Exception as error:
-            if _concerns_all(error):
+            if concerns_all(error):
                 raise
             return self._failed(path, error)
         self.there.remove_stale(path, paths)
@@ -190,46 +209,10 @@ class _Job:
             log.error("%s: unexpected error", path, exc_info=error)
         message = str(error) or repr(error)
         if self.challenge:
-            message += self._fall_back(path)
+            message += fall_back(path, self.outputs(path), self.method.region)
         return Outcome(printable(scan_name(path)), "failed", message=message, made_from=self.there.made_from(path))
-
-    def _fall_back(self, path: Path) -> str:
-        paths = self.outputs(path)
-        try:
-            if "pixel" in paths:
-                save_fallback_map(path, self.method.region, paths["pixel"])
-            if "sample" in paths:
-                save_score(FALLBACK_SCORE, paths["sample"])
-        except Exception as error:
-            if _concerns_all(error):
-                raise
-            return f" No fallback prediction could be written: {error}"
-        return " A fallback prediction was written."
 
     def _skipped(self, path: Path) -> Outcome:
         score = read_score(self.there.of(path)["sample"]) if self.mode != "pixel" else None
         message, made_from = "its outputs were there already", self.there.made_from(path)
         return Outcome(printable(scan_name(path)), "skipped", score, message=message, made_from=made_from)
-
-
-def read_ahead(
-    paths: list[Path], read: Callable[[Path], _Scan], reader: ThreadPoolExecutor
-) -> Iterator[tuple[Path, Future[_Scan]]]:
-    """Each path with its scan, the next one being read meanwhile, unless it is so large that memory matters more."""
-    ahead: Future[_Scan] | None = None
-    for path, following in zip(paths, [*paths, None][1:], strict=True):
-        scan = ahead or reader.submit(read, path)
-        ahead = reader.submit(read, following) if following is not None and _is_small(following) else None
-        yield path, scan
-
-
-def _is_small(path: Path) -> bool:
-    try:
-        return path.stat().st_size <= LARGEST_READ_AHEAD
-    except OSError:  # reading it will tell why
-        return False
-
-
-def _concerns_all(error: Exception) -> bool:
-    """Whether no other scan's outputs can be written either."""
-    return isinstance(error, OutputError) and getattr(error.__cause__, "errno", None) != errno.ENAMETOOLONG

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import io
 import json
 import os
@@ -12,47 +11,18 @@ from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from mood import runtime
 from mood.atomic import claim, write_text
 from mood.compression import is_whole_map
 from mood.errors import OutputError, UsageError
+from mood.images import Fingerprint
 from mood.installation import versions
-from mood.volume import read_score, scan_name
+from mood.volume import output_paths, scan_name
 
 RUN_RECORD, SCORE_TABLE = "run.json", "scores.csv"
 SECONDS_BETWEEN_RECORDS = 5.0
-
-
-@dataclass(frozen=True)
-class Fingerprint:
-    """What an input file was when it was read."""
-
-    size: int  # bytes
-    modified_ns: int
-    sha256: str | None = None
-
-    @classmethod
-    def of(cls, path: Path, *, with_hash: bool = True) -> Self:
-        """That of a file; `OSError` when it cannot be read."""
-        status = path.stat()
-        return cls(status.st_size, status.st_mtime_ns, _sha256(path) if with_hash else None)
-
-    def fits(self, path: Path) -> bool:
-        """Whether a file is still the same; its content is looked at only where it has another date."""
-        try:
-            now = Fingerprint.of(path, with_hash=False)
-            if now.size != self.size:
-                return False
-            return now.modified_ns == self.modified_ns or (self.sha256 is not None and _sha256(path) == self.sha256)
-        except OSError:
-            return False
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @dataclass
@@ -191,8 +161,7 @@ class Outputs:
 
     def of(self, scan: Path) -> dict[str, Path]:
         """Where the map (pixel) and the sample score of a scan go."""
-        name = scan_name(scan)
-        return {"pixel": self.folder / f"{name}.nii.gz", "sample": self.folder / f"{name}.nii.gz.txt"}
+        return output_paths(self.folder, scan)
 
     def made_from(self, scan: Path) -> Fingerprint | None:
         """What a scan's outputs are made from, if that is on record and is the scan of now."""
@@ -214,9 +183,13 @@ class Outputs:
 
     def are_done(self, scan: Path, kinds: Collection[str]) -> bool:
         """Whether outputs are there, whole, and made from the scan of now."""
+        return self.made_from(scan) is not None and self.are_whole(scan, kinds)
+
+    def are_whole(self, scan: Path, kinds: Collection[str]) -> bool:
+        """Whether outputs are there and not cut short."""
         paths = self.of(scan)
         whole = {"pixel": is_whole_map, "sample": lambda path: read_score(path) is not None}
-        return self.made_from(scan) is not None and all(whole[kind](paths[kind]) for kind in kinds)
+        return all(whole[kind](paths[kind]) for kind in kinds)
 
     def remove_stale(self, scan: Path, kinds: Collection[str]) -> None:
         """Remove outputs of other kinds than `kinds` that were there and nothing shows to be from the scan of now."""
@@ -236,3 +209,12 @@ def _now() -> str:
 
 def _environment() -> dict[str, Any]:
     return {"versions": versions(runtime.LIBRARIES)}
+
+
+def read_score(path: Path) -> float | None:
+    """The sample score in a file that `save_score` wrote; None when there is none or it is damaged."""
+    try:
+        score = float(path.read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        return None
+    return score if 0 <= score <= 1 else None

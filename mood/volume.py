@@ -7,7 +7,8 @@ scan's own header; only what describes the values changes.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,14 +30,12 @@ from mood.nifti_file import (
     scan_name,
     spatial_shape,
 )
-from mood.regions import Region
 
 log = logging.getLogger(__name__)
 
 # A power of two keeps 0 and 1 exact; a step of 3e-5 is finer than float16 above 0.03.
 MAP_STEP = 2.0**-15
 SLICES_AT_ONCE = 16  # of a map that is written; as many float32 as one line of the processor's cache holds
-LARGEST_FALLBACK = 512**3  # voxels; a damaged header can claim anything
 
 
 @dataclass(frozen=True)
@@ -167,6 +166,12 @@ def _first_line(error: BaseException) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
+def output_paths(folder: Path, scan: Path) -> dict[str, Path]:
+    """Where the map (pixel) and the sample score of a scan go."""
+    name = scan_name(scan)
+    return {"pixel": folder / f"{name}.nii.gz", "sample": folder / f"{name}.nii.gz.txt"}
+
+
 def save_map(
     score_map: np.ndarray,
     header: nib.Nifti1Header,
@@ -196,6 +201,17 @@ def save_map(
     OutputError
         When the folder cannot be written.
     """
+    save_pieces(lambda dtype: _stored_slices(score_map, dtype), header, affine, path, display_range)
+
+
+def save_pieces(
+    pieces: Callable[[np.dtype], Iterable[bytes]],
+    header: nib.Nifti1Header,
+    affine: np.ndarray,
+    path: str | Path,
+    display_range: tuple[float, float] | None = None,
+) -> None:
+    """`save_map` of a map that comes in pieces, as the bytes of a data type, in the order of the file."""
     header = header.copy()
     header.set_data_dtype(np.uint16)
     header["cal_min"], header["cal_max"] = display_range or (0.0, 1.0)
@@ -208,7 +224,7 @@ def save_map(
     with replacing(Path(path)) as temporary, compression.writer(temporary) as file:
         image.header.write_to(file)
         file.write(bytes(int(image.header["vox_offset"]) - file.tell()))
-        for piece in _stored_slices(score_map, image.get_data_dtype()):
+        for piece in pieces(image.get_data_dtype()):
             file.write(piece)
 
 
@@ -220,30 +236,9 @@ def _stored_slices(score_map: np.ndarray, dtype: np.dtype) -> Iterator[bytes]:
         yield np.rint(steps, out=steps).astype(dtype).tobytes(order="F")
 
 
-def save_fallback_map(scan: Path, region: Region, path: Path) -> None:
-    """A map of zeros for a scan that could not be scored: of its shape where the header tells, else the region's."""
-    header, affine = nib.Nifti1Header(), np.diag([*region.grid.spacing_mm, 1.0])
-    header.set_data_shape(region.grid.shape)
-    try:
-        check_readable(scan)
-        found = read_head(scan).header
-        if 0 < np.prod(found.get_data_shape(), dtype=float) <= LARGEST_FALLBACK:
-            header, affine = found, found.get_best_affine()
-    except Exception as error:
-        log.warning("%s: its shape is unknown (%s); the map has the region's", scan, error)
-    save_map(np.zeros(header.get_data_shape(), np.float32), header, affine, path)
-
-
 def save_score(score: float, path: Path) -> None:
-    """Write one sample score in [0, 1] as the first line of a text file, all or nothing."""
+    """Write one sample score in [0, 1] as the first line of a text file, all or nothing; `ScanError` for a NaN."""
+    if not math.isfinite(score):
+        raise ScanError(f"the sample score is {score}", where=path, fix="Choose other weights")
     with replacing(path) as temporary:
         temporary.write_text(f"{min(max(float(score), 0.0), 1.0):.6f}\n", encoding="ascii")
-
-
-def read_score(path: Path) -> float | None:
-    """The sample score in a file that `save_score` wrote; None when there is none or it is damaged."""
-    try:
-        score = float(path.read_text(encoding="ascii"))
-    except (OSError, ValueError):
-        return None
-    return score if 0 <= score <= 1 else None

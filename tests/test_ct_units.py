@@ -89,3 +89,14 @@ def test_what_has_the_density_of_no_body_is_doubted(rng):
     stored = rng.uniform(-900, 3000, (20, 18, 16)).astype(np.float32)
     assert "soft tissue" in understand(stored, ABDOM).doubt
     assert "window" in understand(stored.clip(0, 1) * 0.2, ABDOM).doubt
+
+
+@pytest.mark.parametrize("largest", [400, 1000, 3071])
+def test_thousandths_of_a_chest_with_a_bed_are_no_window(hu, rng, largest):
+    """As of a PET/CT, of which half is lung and whose metal is as bright as a window's end."""
+    hu[:, :, :18] = rng.normal(-800, 60, (40, 36, 18))
+    hu[2:38, 33:35] = 1500
+    window = understand((hu.clip(-1024, largest) / 1000).astype(np.float32), ABDOM)
+    assert window.taken_for == "CT in thousandths of Hounsfield units"
+    stretched = (2 * in_window(hu) - 1).astype(np.float32)
+    assert understand(stretched, ABDOM).taken_for == "CT in [-1, 1]"

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -161,7 +164,7 @@ def test_faults_of_the_set_up_show_in_the_exit_status(checkout, status):
     assert list((checkout.parent / "out").iterdir()) == []
 
 
-@pytest.mark.parametrize(("death", "word"), [("kill -KILL $$", "memory"), ("kill -ABRT $$", "134"), ("exit 1", "1")])
+@pytest.mark.parametrize(("death", "word"), [("kill -KILL $$", "memory"), ("kill -ABRT $$", "134"), ("exit 7", "7")])
 def test_when_python_dies_the_missing_scores_are_filled_in_and_the_run_goes_on(checkout, death, word):
     put_python(checkout, f"echo 0.25 > out/one.nii.gz.txt; echo cut > out/.partial.two.nii.gz.txt; {death}")
     result = run(checkout, "run_sample_brain.sh", "the scans", "out")
@@ -175,14 +178,62 @@ def test_when_python_dies_the_missing_scores_are_filled_in_and_the_run_goes_on(c
 def test_when_python_dies_the_missing_maps_are_named(checkout):
     put_python(checkout, "echo map > out/one.nii.gz; kill -KILL $$")
     result = run(checkout, "run_pixel_brain.sh", "the scans", "out")
-    assert result.returncode == 0
+    assert result.returncode == 1
     assert "two.nii.gz: no map" in result.stderr
     assert "one.nii.gz" not in result.stderr
     assert [path.name for path in (checkout.parent / "out").iterdir()] == ["one.nii.gz"]
 
 
 def test_when_python_dies_over_an_empty_folder_nothing_is_made_up(checkout):
-    put_python(checkout, "exit 1")
+    put_python(checkout, "exit 7")
     (checkout.parent / "empty").mkdir()
     assert run(checkout, "run_sample_brain.sh", "empty", "out").returncode == 0
     assert list((checkout.parent / "out").iterdir()) == []
+
+
+def test_0_is_for_scans_that_have_all_their_outputs(checkout):
+    put_python(checkout, '[ "$1" = -c ] || exit 1')
+    assert run(checkout, "run_pixel_brain.sh", "the scans", "out").returncode == 1
+
+
+@pytest.mark.parametrize("script", ["run_sample_brain.sh", "run_pixel_brain.sh"])
+def test_fault_14_a_python_that_cannot_begin_is_3_and_makes_up_nothing(checkout, script):
+    put_python(checkout, "echo no module named numpy >&2; exit 1")
+    result = run(checkout, script, "the scans", "out")
+    assert result.returncode == 3
+    assert "cannot import" in result.stderr
+    assert list((checkout.parent / "out").iterdir()) == []
+
+
+def test_fault_14_a_wrong_pythonhome_is_3(checkout):
+    python = checkout / ".venv/bin/python"
+    python.parent.mkdir(parents=True)
+    python.symlink_to(sys.executable)
+    result = run(checkout, "run_sample_brain.sh", "the scans", "out", PYTHONHOME="/nowhere")
+    assert result.returncode == 3
+    assert list((checkout.parent / "out").iterdir()) == []
+
+
+@pytest.mark.parametrize(("name", "status"), [("SIGTERM", 143), ("SIGHUP", 129), ("SIGINT", 130)])
+def test_fault_22_a_signal_for_the_script_alone_ends_python_too(checkout, name, status):
+    body = 'trap "echo told >> out/told; sleep 0.3; echo ended >> out/told; exit 143" TERM; echo > out/begun'
+    put_python(checkout, f"{body}; while :; do sleep 0.05; done")
+    process = subprocess.Popen(
+        ["sh", str(checkout / "run_sample_brain.sh"), "the scans", "out"], cwd=checkout.parent, env=os.environ
+    )
+    while not (checkout.parent / "out/begun").exists():
+        assert process.poll() is None
+        time.sleep(0.02)
+    process.send_signal(getattr(signal, name))
+    assert process.wait(30) == status
+    assert (checkout.parent / "out/told").read_text().split() == ["told", "ended"]
+    assert not list((checkout.parent / "out").glob("*.txt"))
+    assert not Path((checkout / "scratch").read_text().strip()).exists()
+
+
+def test_fault_33_a_script_that_is_called_by_a_link_finds_the_others(checkout, tmp_path):
+    put_python(checkout, "exit 0")
+    (tmp_path / "predict.sh").symlink_to(checkout / "run_pixel_brain.sh")
+    for command in (["sh", str(tmp_path / "predict.sh")], [str(tmp_path / "predict.sh")]):
+        assert subprocess.run([*command, "the scans", "out"], cwd=checkout.parent, check=False).returncode == 0
+    assert "--mode" in (checkout / "called").read_text()

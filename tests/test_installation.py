@@ -40,7 +40,7 @@ def commit(tmp_path, monkeypatch):
 
 def test_the_project_bears_the_name_that_messages_give():
     assert PROJECT["name"] == DISTRIBUTION != "mood"
-    assert PROJECT["scripts"] == {"mood": "mood.cli.app:main"}
+    assert PROJECT["scripts"] == {"mood": "mood.__main__:main"}
 
 
 def test_no_other_place_tells_what_to_install():

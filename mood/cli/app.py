@@ -13,13 +13,15 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from mood import __version__, engines, errors
-from mood.atomic import HDF5_FAULT, check_writable
+from mood.atomic import HDF5_FAULT
 from mood.cli import about as cli_about
 from mood.cli import ascnet as cli_ascnet
-from mood.cli import output, scans
+from mood.cli import challenge as cli_challenge
+from mood.cli import output, scans, stopping
 from mood.cli import report as cli_report
 from mood.cli import train as cli_train
 from mood.cli.options import (
+    DeadlineOption,
     EngineOption,
     InputOption,
     MethodOption,
@@ -66,7 +68,8 @@ def predict(
     method: MethodOption = None,
     mode: ModeOption = "both",
     weights: WeightsOption = None,
-    challenge: Annotated[bool, typer.Option(help="Fall back instead of failing, as the challenge asks.")] = False,
+    challenge: Annotated[bool, typer.Option(help="Give every scan an output, as the challenge asks.")] = False,
+    deadline: DeadlineOption = 600.0,
     overwrite: Annotated[bool, typer.Option(help="Do again what is there already.")] = False,
     engine: EngineOption = engines.AUTO,
     precision: PrecisionOption = engines.EXACT,
@@ -80,32 +83,28 @@ def predict(
     from mood import predict as prediction
     from mood import runtime
     from mood.detector import load_detector
+    from mood.images import scans_to_score
 
-    check_writable(target)
+    paths = scans_to_score(source, target, challenge=challenge)
     runtime.ensure_temporary_folder(target)
+    if challenge:
+        task = cli_challenge.Task(target, region, method, mode, weights, engine, precision, deadline)
+        raise typer.Exit(cli_challenge.predict(task, paths, console, json_output))
     detector = load_detector(region, method, weights, engine, precision)
     with scans.ScanProgress(console) as progress:
         outcomes = prediction.predict_folder(
-            source,
-            target,
-            detector.method,
-            mode,
-            challenge=challenge,
-            overwrite=overwrite,
-            about=detector.about(),
-            on_scan=progress,
+            paths, target, detector.method, mode, overwrite=overwrite, about=detector.about(), on_scan=progress
         )
     name, calibrated = detector.method.name, detector.method.calibration is not None
     if json_output:
         output.print_json(scans.as_json(outcomes, name, target))
-    if not challenge:
-        scans.print_closing_table(console, outcomes, calibrated)
+    scans.print_closing_table(console, outcomes, calibrated)
     console.print(scans.sentence(outcomes, name, target), highlight=False, markup=False, soft_wrap=True)
     if preview:
         cli_report.write_previews(source, target, region, weights)
     if report:
         cli_report.write_report(source, target, target / "report", region=region, weights=weights)
-    if not challenge and any(outcome.status == "failed" for outcome in outcomes):
+    if any(outcome.status == "failed" for outcome in outcomes):
         raise typer.Exit(errors.EXIT_SOME_FAILED)
 
 
@@ -214,6 +213,7 @@ def main() -> None:
 
 def run(arguments: list[str]) -> None:
     """Run one command line and leave the process; errors become one sentence and an exit status."""
+    stopping.begin()
     output.start()
     sys.unraisablehook = _unraisable
     try:
@@ -223,9 +223,12 @@ def run(arguments: list[str]) -> None:
         if HDF5_FAULT.search(str(error.__cause__)):
             _leave_at_once(error.exit_code)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        print("mood: interrupted; run the same command again to go on", file=sys.stderr)
-        sys.exit(errors.EXIT_INTERRUPTED)
+    except SystemExit as error:
+        stopping.end()
+        if error.code != errors.EXIT_INTERRUPTED:  # what Typer makes of an interruption
+            raise
+        print(stopping.sentence(), file=sys.stderr)
+        sys.exit(stopping.status())
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(errors.EXIT_OK)
@@ -241,4 +244,4 @@ def _leave_at_once(status: int) -> NoReturn:
 def _unraisable(unraisable: Any) -> None:
     """HDF5 complains again while it lets go of a file that it could not write; that has been said by then."""
     if not HDF5_FAULT.search(str(unraisable.exc_value)):
-        sys.__unraisablehook__(unraisable)
+        stopping.unraisable(unraisable)

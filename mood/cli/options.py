@@ -93,6 +93,12 @@ ModeOption = Annotated[
 WeightsOption = Annotated[
     Path | None, typer.Option(file_okay=False, help="Folder that mood train wrote; else those shipped.")
 ]
+DeadlineOption = Annotated[
+    float,
+    typer.Option(
+        min=0.1, max=1e6, envvar="MOOD_DEADLINE", metavar="SECONDS", help="For one scan, with --challenge alone."
+    ),
+]
 SeedOption = Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Of all that is drawn at random.")]
 EngineOption = Annotated[
     str,

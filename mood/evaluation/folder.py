@@ -22,6 +22,7 @@ from mood.evaluation.bootstrap import bootstrap_interval
 from mood.evaluation.label_files import (
     Pair,
     find_pairs,
+    geometry_difference,
     read_label_map,
     read_sample_label,
     read_sample_score,
@@ -124,6 +125,8 @@ def _evaluate_sample(pairs: list[Pair], rng: np.random.Generator, resamples: int
 
 def _count_voxels(pair: Pair, missing: dict[str, str]) -> ValueCounts:
     label = read_label_map(pair.label)
+    if difference := geometry_difference(pair):
+        log.warning("%s: %s; they are compared voxel by voxel all the same, as in the challenge", pair.name, difference)
     try:
         score_map = read_score_map(pair.prediction, label.shape)
     except ScanError as error:

@@ -20,6 +20,7 @@ from mood.errors import NoInputError, ScanError, unknown
 
 SUFFIXES = {"pixel": (".nii.gz", ".nii"), "sample": (".nii.gz.txt", ".nii.txt", ".txt")}
 CHUNK_VOXELS = 2**20
+SAME_AFFINE_MM = 1e-2
 
 T = TypeVar("T")
 
@@ -91,6 +92,23 @@ def read_score_map(path: Path, shape: tuple[int, ...]) -> np.ndarray:
         what = f"the map has shape {score_map.shape}, its label {shape}"
         raise ScanError(what, where=path, fix="Save the map on the scan's own grid")
     return score_map
+
+
+def geometry_difference(pair: Pair) -> str:
+    """What differs between where a map and its label lie: orientation or affine; nothing when neither does.
+
+    The official rule compares voxel by voxel whatever the headers say, so a map that was stored in another orientation
+    is compared with the wrong places.
+    """
+    try:
+        label, score_map = (np.asarray(nib.load(path).affine) for path in (pair.label, pair.prediction))  # type: ignore[attr-defined]
+        axes = ["".join(code or "?" for code in nib.aff2axcodes(affine)) for affine in (label, score_map)]
+    except Exception:  # reading it will tell why
+        return ""
+    if axes[0] != axes[1]:
+        return f"the label's axes are {axes[0]}, the map's {axes[1]}"
+    apart = float(np.abs(label - score_map).max())
+    return f"their affines differ by up to {apart:.3g} mm" if apart > SAME_AFFINE_MM else ""
 
 
 def read_sample_label(path: Path) -> bool:

@@ -11,6 +11,7 @@ mean of theirs. Each member works on its own grid, and one that can sees scans o
 from __future__ import annotations
 
 import dataclasses
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -22,6 +23,7 @@ from mood.calibration import RareValues, as_score, joint_rarity
 from mood.conform import ConformedScan
 from mood.methods import MEMBERS, method_type
 from mood.methods.base import Method, finite
+from mood.methods.in_time import OutOfTime
 from mood.methods.scoring import top_mean
 from mood.methods.settings import Millimetres, Settings
 from mood.regions import Grid, Region
@@ -29,6 +31,8 @@ from mood.resampling import apply_along_axes, centred_resampling
 from mood.synthesis.native import NativeScan
 from mood.typed import Batch, Width
 from mood.weights.bundle import read_bundle, write_bundle
+
+log = logging.getLogger(__name__)
 
 FINE = "{} fine"  # a member on the finer grid
 
@@ -123,10 +127,15 @@ class Ensemble(Method):
             Whether members give several maps where they have such; those can be joined only when they were measured.
         """
         found: dict[str, np.ndarray] = {}
-        for name, member in self._named.items():
-            found |= self._member_maps(member, name, scan, further, separate)
-            if member.sees_finer and (grid := self._finer_grid) is not None and grid in further:
-                found |= self._member_maps(member.on_grid(grid), FINE.format(name), scan, further, separate)
+        try:
+            for name, member in self._named.items():
+                found |= self._member_maps(member, name, scan, further, separate)
+                if member.sees_finer and (grid := self._finer_grid) is not None and grid in further:
+                    found |= self._member_maps(member.on_grid(grid), FINE.format(name), scan, further, separate)
+        except OutOfTime as error:
+            if not found:
+                raise
+            log.warning("%s: only %s had enough of it", error.what, ", ".join(found))
         return found
 
     @property

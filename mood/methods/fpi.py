@@ -23,6 +23,7 @@ from mood.engines import Forward
 from mood.engines.keras import batch_images
 from mood.intensities import standardised
 from mood.methods.base import finite
+from mood.methods.in_time import batches_in_time
 from mood.methods.network_method import NetworkMethod
 from mood.methods.scoring import smoothed
 from mood.methods.settings import Settings
@@ -98,7 +99,7 @@ class Fpi(NetworkMethod):
         scores = np.empty_like(scan, np.float32)  # in the scan's memory order, as it will be written
         score_slices = to_slices(scores, self.settings.slice_axis)
         score_slices[...] = self._foreign_share(self.runner.empty(side)[1])[:height, :width]
-        for batch in batches(filled_slices(slices), batch_images(PIXELS_AT_ONCE // (side[0] * side[1]))):
+        for batch in batches_in_time(filled_slices(slices), batch_images(PIXELS_AT_ONCE // (side[0] * side[1]))):
             padded = pad_to_multiple(slices[batch], multiple)
             score_slices[batch] = self._foreign_share(self.runner(padded[..., None]))[:, :height, :width]
         return scores

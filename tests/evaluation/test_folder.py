@@ -261,3 +261,25 @@ def test_script_says_what_is_wrong(folders, capsys):
     arguments = ["-l", "nowhere", "-o", str(folders[1]), "-m", "sample"]
     assert runpy.run_path(str(SCRIPT))["main"](arguments) == NoInputError.exit_code
     assert "nowhere" in capsys.readouterr().err
+
+
+def resave(path, affine=None, codes=None):
+    image = nib.load(path)
+    if codes:
+        turn = nib.orientations.ornt_transform(nib.io_orientation(image.affine), nib.orientations.axcodes2ornt(codes))
+        image = image.as_reoriented(turn)
+    nib.save(nib.Nifti1Image(np.asarray(image.dataobj), image.affine if affine is None else affine), path)
+
+
+def test_row_d1_a_map_in_another_orientation_or_place_is_said(folders, caplog):
+    labels, predictions = folders
+    before = evaluate(labels, predictions, "pixel").average_precision.value
+    assert not caplog.records
+    resave(predictions / "case1.nii.gz", codes="LPS")
+    resave(predictions / "case2.nii.gz", affine=np.diag([0.9, 1.1, 2.6, 1.0]))
+    after = evaluate(labels, predictions, "pixel").average_precision.value
+    assert after < before
+    said = [record.getMessage() for record in caplog.records]
+    assert [text.partition(":")[0] for text in said] == ["case1", "case2"]
+    assert "RAS, the map's LPS" in said[0]
+    assert "1.3 mm" in said[1]

@@ -31,8 +31,9 @@ from mood.methods.ascnet.batches import InputSlices, ScanSlices, common_side, ho
 from mood.methods.ascnet.grey_levels import Histogram, Levels
 from mood.methods.ascnet.stopping import Rounds
 from mood.methods.base import Method, finite
+from mood.methods.in_time import batches_in_time
 from mood.methods.settings import Settings
-from mood.methods.slices import batches, filled_slices, pad_to_multiple, to_slices
+from mood.methods.slices import filled_slices, pad_to_multiple, to_slices
 from mood.networks.ascnet import SIDE_MULTIPLE, build_main_module
 from mood.regions import Region
 from mood.typed import Batch, Momentum, Positive, Rate, Unfit, Width, decode_text, encode_text
@@ -119,7 +120,7 @@ class AscNet(Method):
         _, height, width = slices.shape
         scores = np.zeros_like(scan, np.float32)  # in the scan's memory order, as it will be written
         score_slices = to_slices(scores, self.settings.slice_axis)
-        for batch in batches(filled_slices(slices), batch_images(PIXELS_AT_ONCE // (height * width))):
+        for batch in batches_in_time(filled_slices(slices), batch_images(PIXELS_AT_ONCE // (height * width))):
             padded = pad_to_multiple(slices[batch], SIDE_MULTIPLE)
             score_slices[batch] = self.levels.score(rebuilt(self.runner, padded[..., None])[2])[:, :height, :width]
         return scores

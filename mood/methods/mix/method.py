@@ -23,12 +23,13 @@ from mood.engines.keras import batch_images
 from mood.errors import unknown
 from mood.intensities import can_be_standardised
 from mood.methods.base import finite
+from mood.methods.in_time import batches_in_time
 from mood.methods.mix.prefetch import prefetched
 from mood.methods.mix.training_images import VIEWS, Frame, most_alike, shuffled_batches, training_slices
 from mood.methods.network_method import NetworkMethod
 from mood.methods.scoring import smoothed, top_mean
 from mood.methods.settings import Settings
-from mood.methods.slices import batches, filled_slices, fit_shape, to_slices
+from mood.methods.slices import filled_slices, fit_shape, to_slices
 from mood.networks.unet import SIDE_MULTIPLE, build_unet, overlap_loss
 from mood.regions import Grid, Region
 from mood.synthesis.native import NativeScan
@@ -100,7 +101,7 @@ class Mix(NetworkMethod):
         scores = np.zeros(framed.shape, np.float32)
         slices, score_slices = (to_slices(part, self.settings.slice_axis) for part in (framed, scores))
         views, (height, width) = frame.see(framed), slices.shape[1:]
-        for batch in batches(filled_slices(slices), batch_images(PIXELS_AT_ONCE // (height * width))):
+        for batch in batches_in_time(filled_slices(slices), batch_images(PIXELS_AT_ONCE // (height * width))):
             score_slices[batch] = self.runner(frame.images(views, batch))[..., 0]
         return fit_shape(smoothed(scores, self.settings.smoothing_mm, self.settings.spacing_mm), scan.shape)
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from mood.engines import Forward
 from mood.engines.keras import batch_images
+from mood.methods import in_time
 from mood.methods.slices import batches, to_slices
 from mood.networks.efficientnet import as_input
 from mood.regions import Grid
@@ -79,6 +80,7 @@ def slice_features(image: np.ndarray, positions: Positions, run: Forward) -> Ite
     height, width = positions.shape[:2]
     side = positions.enlargement**2 * (slices.shape[1] + missing[0]) * (slices.shape[2] + missing[1])
     for batch in batches(np.arange(len(slices)), batch_images(max(1, PIXELS_AT_ONCE // side))):
+        in_time.check()
         padded = np.pad(slices[batch], ((0, 0), (0, missing[0]), (0, missing[1])))
         yield batch, np.asarray(run(as_input(padded)))[:, :height, :width]
 
