@@ -1,6 +1,6 @@
 """Score a folder of scans: one map and one sample score each, one scan at a time.
 
-    read next (thread) -> conform -> method.score_volume -> restore -> write last (thread)
+    read next (thread) -> conform -> fit to score? -> method.score_volume -> restore -> write last (thread)
 
 A scan that fails is reported and the others are still done. In challenge mode it gets a fallback
 prediction instead, so that every input has its output. Outputs appear whole or not at all; a second
@@ -21,15 +21,17 @@ from typing import Any
 from mood.atomic import check_writable, remove_stale
 from mood.conform import ConformedScan
 from mood.detector import Detector, Result
-from mood.errors import MoodError, OutputError, UsageError
+from mood.errors import MoodError, OutputError, ScanError, UsageError
 from mood.methods import Method
-from mood.run_record import Fingerprint, Outcome, Outputs, RunRecord, former_run, printable
+from mood.methods.fit.verdict import UNCHECKED, Fit
+from mood.run_record import Fingerprint, Outcome, Outputs, RunRecord, former_run, printable, rounded
 from mood.volume import find_scans, load, read_score, save_fallback_map, save_map, save_score, scan_name
 
 log = logging.getLogger(__name__)
 
 MODES = ("sample", "pixel", "both")
 FALLBACK_SCORE = 0.5
+UNFIT = "Look at the scan, or leave out --strict to score it all the same"
 LARGEST_READ_AHEAD = 64 * 2**20  # bytes of a file
 
 
@@ -38,6 +40,7 @@ class _Scan:
     """A scan on the method's grid, and the file that it was."""
 
     conformed: ConformedScan
+    fit: Fit
     made_from: Fingerprint | None  # None in the challenge, which keeps no record
 
 
@@ -49,6 +52,7 @@ def predict_folder(
     *,
     challenge: bool = False,
     overwrite: bool = False,
+    strict: bool = False,
     about: dict[str, Any] | None = None,
     on_scan: Callable[[Outcome, int], None] = lambda outcome, total: None,
 ) -> list[Outcome]:
@@ -67,6 +71,8 @@ def predict_folder(
         Keep the challenge's contract: a failed scan gets the score 0.5 and a map of zeros.
     overwrite : bool
         Do again what is there already.
+    strict : bool
+        Fail scans that are not what the weights know, instead of scoring them with a warning.
     about : dict, optional
         What to put in the run record (the weights and their checksum); scans done by a run with
         another record are not skipped but refused.
@@ -80,7 +86,7 @@ def predict_folder(
     paths = find_scans(source, with_labels=challenge)
     if challenge:  # an output for every .nii.gz
         paths = [path for path in paths if path.suffix != ".nii" or path.with_name(f"{path.name}.gz") not in paths]
-    job = _Job(target, method, mode, challenge, overwrite, about or {}, Outputs(target))
+    job = _Job(target, method, mode, challenge, overwrite, strict, about or {}, Outputs(target))
     job.prepare(source, paths)
     record = None if challenge else job.begin_record(paths)
     outcomes: list[Outcome] = []
@@ -105,12 +111,15 @@ class _Job:
     mode: str
     challenge: bool
     overwrite: bool
+    strict: bool
     about: dict[str, Any]
     there: Outputs
 
     def prepare(self, source: Path, paths: list[Path]) -> None:
         if self.mode not in MODES:
             raise UsageError(f"unknown mode '{self.mode}'", fix=f"Choose one of: {', '.join(MODES)}")
+        if self.strict and self.challenge:
+            raise UsageError("--strict fails scans, which the challenge does not allow", fix="Leave out one of the two")
         folder = source.parent if source.is_file() else source
         if folder.resolve() == self.target.resolve():
             fix = "Name another output folder: maps are called like their scans"
@@ -153,19 +162,22 @@ class _Job:
 
     def _read(self, path: Path) -> _Scan:
         made_from = Fingerprint.of(path) if path.is_file() and not self.challenge else None
-        return _Scan(Detector(self.method).conform(load(path)), made_from)
+        return _Scan(*Detector(self.method).examine(load(path)), made_from)
 
     def _start(self, path: Path, ready: Future[_Scan], writer: ThreadPoolExecutor) -> Future[Outcome]:
         """Score one scan and leave the writing to the writer."""
-        begin = time.monotonic()
+        begin, fit = time.monotonic(), UNCHECKED
         try:
             scan = ready.result()
+            fit = scan.fit
+            if self.strict and not fit.ok:
+                raise ScanError(f"the scan is not fit to score: {fit.told}", where=path, fix=UNFIT)
             detector = Detector(self.method)
             grid_map = detector.grid_map(scan.conformed)
             del scan.conformed.data  # half a GiB of a large scan, while its map is resampled and written
-            result = detector.result(scan.conformed, grid_map)
+            result = detector.result(scan.conformed, grid_map, fit)
         except Exception as error:
-            return writer.submit(self._failed, path, error)
+            return writer.submit(self._failed, path, error, fit)
         return writer.submit(self._write, path, result, scan, begin)
 
     def _write(self, path: Path, result: Result, scan: _Scan, begin: float) -> Outcome:
@@ -178,20 +190,24 @@ class _Job:
         except Exception as error:
             if _concerns_all(error):
                 raise
-            return self._failed(path, error)
+            return self._failed(path, error, scan.fit)
         self.there.remove_stale(path, paths)
         name, seconds = printable(scan_name(path)), round(time.monotonic() - begin, 2)
         taken_for = scan.conformed.placement.taken_for
         score = round(result.sample_score, 6)
-        return Outcome(name, "done", score, seconds, made_from=scan.made_from, taken_for=taken_for)
+        return Outcome(
+            name, "done", score, seconds, fit=scan.fit.told, made_from=scan.made_from, taken_for=taken_for,
+            figures=rounded(scan.fit.figures),
+        )  # fmt: skip
 
-    def _failed(self, path: Path, error: Exception) -> Outcome:
+    def _failed(self, path: Path, error: Exception, fit: Fit = UNCHECKED) -> Outcome:
         if not isinstance(error, MoodError):
             log.error("%s: unexpected error", path, exc_info=error)
         message = str(error) or repr(error)
         if self.challenge:
             message += self._fall_back(path)
-        return Outcome(printable(scan_name(path)), "failed", message=message, made_from=self.there.made_from(path))
+        name, made_from, figures = printable(scan_name(path)), self.there.made_from(path), rounded(fit.figures)
+        return Outcome(name, "failed", message=message, fit=fit.told, made_from=made_from, figures=figures)
 
     def _fall_back(self, path: Path) -> str:
         paths = self.outputs(path)
@@ -208,8 +224,8 @@ class _Job:
 
     def _skipped(self, path: Path) -> Outcome:
         score = read_score(self.there.of(path)["sample"]) if self.mode != "pixel" else None
-        message, made_from = "its outputs were there already", self.there.made_from(path)
-        return Outcome(printable(scan_name(path)), "skipped", score, message=message, made_from=made_from)
+        message, made_from, fit = "its outputs were there already", self.there.made_from(path), self.there.fit(path)
+        return Outcome(printable(scan_name(path)), "skipped", score, message=message, fit=fit, made_from=made_from)
 
 
 def read_ahead(

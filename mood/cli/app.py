@@ -68,6 +68,10 @@ def predict(
     weights: WeightsOption = None,
     challenge: Annotated[bool, typer.Option(help="Fall back instead of failing, as the challenge asks.")] = False,
     overwrite: Annotated[bool, typer.Option(help="Do again what is there already.")] = False,
+    strict: Annotated[
+        bool,
+        typer.Option("--strict", help="Fail scans that are not what the weights know (skull on, T2, a slab, ...)."),
+    ] = False,
     engine: EngineOption = engines.AUTO,
     precision: PrecisionOption = engines.EXACT,
     report: Annotated[bool, typer.Option("--report", help="Write a report to OUTPUT/report as well.")] = False,
@@ -92,6 +96,7 @@ def predict(
             mode,
             challenge=challenge,
             overwrite=overwrite,
+            strict=strict,
             about=detector.about(),
             on_scan=progress,
         )
