@@ -10,6 +10,7 @@ for path in paths:
 from __future__ import annotations
 
 import html
+import logging
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,10 +23,14 @@ from mood.atomic import check_writable
 from mood.conform import ConformedScan, conform
 from mood.images import Image, as_volume
 from mood.methods.base import Method
-from mood.regions import Region, get_region
+from mood.methods.fit.check import check_fit, fit_grid
+from mood.methods.fit.verdict import UNCHECKED, Fit
+from mood.regions import Grid, Region, get_region
 from mood.volume import Volume
 from mood.weights import store
 from mood.weights.store import WeightsFolder
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +48,8 @@ class Result:
     affine, header : of the scan
     display_range : two floats
         Map values that viewers are told to show from and up to.
+    fit : Fit
+        Whether the scan is what the weights know, and if not, why.
     """
 
     map: np.ndarray
@@ -51,24 +58,12 @@ class Result:
     affine: np.ndarray = field(repr=False)
     header: nib.Nifti1Header = field(repr=False)
     display_range: tuple[float, float] = field(default=(0.0, 1.0), repr=False)
+    fit: Fit = UNCHECKED
 
     def save(self, folder: str | Path) -> list[Path]:
-        """Write the map, `NAME.nii.gz`, on the scan's own grid, and the score, `NAME.nii.gz.txt`, as `mood predict`.
+        """Write map and score as `mood predict` does, `NAME.nii.gz` and `NAME.nii.gz.txt`; returns their paths.
 
-        Parameters
-        ----------
-        folder : str or pathlib.Path
-            Is made where it does not exist.
-
-        Returns
-        -------
-        list of pathlib.Path
-            Of the map and of the score.
-
-        Raises
-        ------
-        OutputError
-            When the folder cannot be written.
+        The folder is made where it does not exist; `OutputError` when it cannot be written.
         """
         target = Path(folder)
         check_writable(target)
@@ -82,7 +77,12 @@ class Result:
         spacing = " x ".join(f"{mm:.3g}" for mm in nib.affines.voxel_sizes(self.affine))
         place = ", ".join(map(str, np.unravel_index(int(self.map.argmax()), self.map.shape)))
         peak = f"{self.map.max():.3f} at voxel ({place})"
-        return {"sample score": f"{self.sample_score:.4f}", "map": f"{shape} of {spacing} mm", "peak": peak}
+        return {
+            "sample score": f"{self.sample_score:.4f}",
+            "map": f"{shape} of {spacing} mm",
+            "peak": peak,
+            "fit": self.fit.told,
+        }
 
     def __repr__(self) -> str:
         described = ", ".join(f"{name} {value}" for name, value in self._described().items())
@@ -131,13 +131,26 @@ class Detector:
         ScanError
             When it cannot be read, is not 3-D, not finite or constant.
         """
-        scan = self.conform(as_volume(image))
-        return self.result(scan, self.grid_map(scan))
+        scan, fit = self.examine(as_volume(image))
+        return self.result(scan, self.grid_map(scan), fit)
 
-    def conform(self, scan: Volume) -> ConformedScan:
-        """A scan on the method's grid, and on others where the method makes use of them."""
+    def examine(self, scan: Volume) -> tuple[ConformedScan, Fit]:
+        """A scan on the method's grid, and whether it is what the weights know; the log warns when not.
+
+        For a brain that takes the seconds of a registration, which a method that registers does not repeat.
+        """
+        grid = fit_grid(self.region)
+        conformed = self.conform(scan, grid)
+        data = conformed.data if grid == self.method.grid else conformed.further[grid]
+        fit = check_fit(data, conformed.placement.spacing_mm, self.region)
+        if not fit.ok:
+            log.warning("%s: not fit to score: %s", scan.path, fit.told)
+        return conformed, fit
+
+    def conform(self, scan: Volume, *more: Grid) -> ConformedScan:
+        """A scan on the method's grid, on others where the method makes use of them, and on those asked for."""
         data, placement = conform(scan, self.method.region, self.method.grid)
-        grids = self.method.further_grids(placement.spacing_mm)
+        grids = {*self.method.further_grids(placement.spacing_mm), *more} - {self.method.grid}
         further = {grid: conform(scan, self.method.region, grid)[0] for grid in grids}
         return ConformedScan(data, placement, scan.header, scan.affine, volume.scan_name(scan.path), further)
 
@@ -145,12 +158,12 @@ class Detector:
         """The map on the method's grid, (X, Y, Z) float32 ndarray in [0, 1]."""
         return self.method.score_scan(scan)
 
-    def result(self, scan: ConformedScan, grid_map: np.ndarray) -> Result:
+    def result(self, scan: ConformedScan, grid_map: np.ndarray, fit: Fit = UNCHECKED) -> Result:
         """What a map on the grid comes to on the scan's own voxels."""
         score = self.method.sample_score(grid_map)
         known = self.method.calibration
         shown = known.display_range if known else (0.0, float(grid_map.max()) or 1.0)
-        return Result(scan.placement.restore(grid_map), score, scan.name, scan.affine, scan.header, shown)
+        return Result(scan.placement.restore(grid_map), score, scan.name, scan.affine, scan.header, shown, fit)
 
     def about(self) -> dict[str, Any]:
         """What a record of a run says of the weights."""
@@ -221,19 +234,13 @@ def score(
 
     Parameters
     ----------
-    image : str, pathlib.Path, nibabel image or Volume
-        As for `Detector.score`.
-    region, method, weights, engine, precision : str
-        As for `load_detector`.
+    image, and the others
+        As for `Detector.score`, and for `load_detector`; so are the errors.
 
     Returns
     -------
     Result
         With the map on the scan's own voxels.
-
-    Raises
-    ------
-    ScanError, UsageError, WeightsError
 
     Examples
     --------

@@ -1,6 +1,6 @@
 """Score a folder of scans: one map and one sample score each, one scan at a time.
 
-    read next (thread) -> conform -> method.score_volume -> restore -> write last (thread)
+    read next (thread) -> conform -> fit to score? -> method.score_volume -> restore -> write last (thread)
 
 A scan that fails is reported and the others are still done. In challenge mode it gets a fallback
 prediction instead, so that every input has its output. Outputs appear whole or not at all; a second
@@ -21,16 +21,18 @@ from typing import Any
 from mood.atomic import concerns_all, remove_stale
 from mood.conform import ConformedScan
 from mood.detector import Detector, Result
-from mood.errors import MoodError, UsageError
+from mood.errors import MoodError, ScanError, UsageError
 from mood.images import LARGEST_READ_AHEAD, read_ahead, scans_to_score
 from mood.methods import Method, in_time
 from mood.methods.fallback import fall_back
-from mood.run_record import Fingerprint, Outcome, Outputs, RunRecord, former_run, printable, read_score
+from mood.methods.fit.verdict import UNCHECKED, Fit
+from mood.run_record import Fingerprint, Outcome, Outputs, RunRecord, former_run, printable, read_score, rounded
 from mood.volume import load, save_map, save_score, scan_name
 
 log = logging.getLogger(__name__)
 
 MODES = ("sample", "pixel", "both")
+UNFIT = "Look at the scan, or leave out --strict to score it all the same"
 
 
 @dataclass
@@ -38,6 +40,7 @@ class _Scan:
     """A scan on the method's grid, and the file that it was."""
 
     conformed: ConformedScan
+    fit: Fit
     made_from: Fingerprint | None  # None in the challenge, which keeps no record
 
 
@@ -49,6 +52,7 @@ def predict_folder(
     *,
     challenge: bool = False,
     overwrite: bool = False,
+    strict: bool = False,
     about: dict[str, Any] | None = None,
     seconds: float = float("inf"),
     ahead: bool = True,
@@ -71,6 +75,8 @@ def predict_folder(
         Keep the challenge's contract: a failed scan gets the score 0.5 and a map of zeros.
     overwrite : bool
         Do again what is there already.
+    strict : bool
+        Fail scans that are not what the weights know, instead of scoring them with a warning.
     about : dict, optional
         What to put in the run record (the weights and their checksum); scans done by a run with
         another record are not skipped but refused.
@@ -86,7 +92,7 @@ def predict_folder(
     NoInputError, OutputError, UsageError
     """
     paths = scans_to_score(source, target, challenge=challenge) if isinstance(source, Path) else list(source)
-    job = _Job(target, method, mode, challenge, overwrite, about or {}, Outputs(target), seconds, ahead)
+    job = _Job(target, method, mode, challenge, overwrite, strict, about or {}, Outputs(target), seconds, ahead)
     job.prepare()
     record = None if challenge else job.begin_record(paths)
     outcomes: list[Outcome] = []
@@ -116,6 +122,7 @@ class _Job:
     mode: str
     challenge: bool
     overwrite: bool
+    strict: bool
     about: dict[str, Any]
     there: Outputs
     seconds: float = float("inf")
@@ -125,6 +132,8 @@ class _Job:
     def prepare(self) -> None:
         if self.mode not in MODES:
             raise UsageError(f"unknown mode '{self.mode}'", fix=f"Choose one of: {', '.join(MODES)}")
+        if self.strict and self.challenge:
+            raise UsageError("--strict fails scans, which the challenge does not allow", fix="Leave out one of the two")
         remove_stale(self.target)
         former = None if self.challenge else former_run(self.target)
         if former is not None and not self.overwrite:
@@ -171,20 +180,23 @@ class _Job:
 
     def _read(self, path: Path) -> _Scan:
         made_from = Fingerprint.of(path) if path.is_file() and not self.challenge else None
-        return _Scan(Detector(self.method).conform(load(path)), made_from)
+        return _Scan(*Detector(self.method).examine(load(path)), made_from)
 
     def _start(self, path: Path, ready: Future[_Scan], writer: ThreadPoolExecutor) -> Future[Outcome]:
         """Score one scan and leave the writing to the writer."""
-        begin = time.monotonic()
+        begin, fit = time.monotonic(), UNCHECKED
         try:
             scan = ready.result()
+            fit = scan.fit
+            if self.strict and not fit.ok:
+                raise ScanError(f"the scan is not fit to score: {fit.told}", where=path, fix=UNFIT)
             detector = Detector(self.method)
             with in_time.until(begin + self.seconds):
                 grid_map = detector.grid_map(scan.conformed)
             del scan.conformed.data  # half a GiB of a large scan, while its map is resampled and written
-            result = detector.result(scan.conformed, grid_map)
+            result = detector.result(scan.conformed, grid_map, fit)
         except Exception as error:
-            return writer.submit(self._failed, path, error)
+            return writer.submit(self._failed, path, error, fit)
         return writer.submit(self._write, path, result, scan, begin)
 
     def _write(self, path: Path, result: Result, scan: _Scan, begin: float) -> Outcome:
@@ -197,22 +209,26 @@ class _Job:
         except Exception as error:
             if concerns_all(error):
                 raise
-            return self._failed(path, error)
+            return self._failed(path, error, scan.fit)
         self.there.remove_stale(path, paths)
         name, seconds = printable(scan_name(path)), round(time.monotonic() - begin, 2)
         taken_for = scan.conformed.placement.taken_for
         score = round(result.sample_score, 6)
-        return Outcome(name, "done", score, seconds, made_from=scan.made_from, taken_for=taken_for)
+        return Outcome(
+            name, "done", score, seconds, fit=scan.fit.told, made_from=scan.made_from, taken_for=taken_for,
+            figures=rounded(scan.fit.figures),
+        )  # fmt: skip
 
-    def _failed(self, path: Path, error: Exception) -> Outcome:
+    def _failed(self, path: Path, error: Exception, fit: Fit = UNCHECKED) -> Outcome:
         if not isinstance(error, MoodError):
             log.error("%s: unexpected error", path, exc_info=error)
         message = str(error) or repr(error)
         if self.challenge:
             message += fall_back(path, self.outputs(path), self.method.region)
-        return Outcome(printable(scan_name(path)), "failed", message=message, made_from=self.there.made_from(path))
+        name, made_from, figures = printable(scan_name(path)), self.there.made_from(path), rounded(fit.figures)
+        return Outcome(name, "failed", message=message, fit=fit.told, made_from=made_from, figures=figures)
 
     def _skipped(self, path: Path) -> Outcome:
         score = read_score(self.there.of(path)["sample"]) if self.mode != "pixel" else None
-        message, made_from = "its outputs were there already", self.there.made_from(path)
-        return Outcome(printable(scan_name(path)), "skipped", score, message=message, made_from=made_from)
+        message, made_from, fit = "its outputs were there already", self.there.made_from(path), self.there.fit(path)
+        return Outcome(printable(scan_name(path)), "skipped", score, message=message, fit=fit, made_from=made_from)

@@ -7,7 +7,7 @@ import io
 import json
 import os
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -19,6 +19,7 @@ from mood.compression import is_whole_map
 from mood.errors import OutputError, UsageError
 from mood.images import Fingerprint
 from mood.installation import versions
+from mood.methods.fit.verdict import FIT, NOT_CHECKED
 from mood.volume import output_paths, scan_name
 
 RUN_RECORD, SCORE_TABLE = "run.json", "scores.csv"
@@ -34,11 +35,19 @@ class Outcome:
     sample_score: float | None = None
     seconds: float = 0.0
     message: str = ""
+    fit: str = ""  # fit, why not, or that nobody looked
     made_from: Fingerprint | None = None  # what the outputs that are there, if any, were made from
     taken_for: str = ""  # what the scan's intensities were taken for
+    figures: dict[str, float] = field(default_factory=dict)  # that say whether it is fit
+
+    @property
+    def unfit(self) -> bool:
+        """Whether it was found not to be what the weights know."""
+        return self.fit not in ("", FIT, NOT_CHECKED)
 
 
-TABLE_COLUMNS = [column.name for column in fields(Outcome) if column.name not in ("made_from", "taken_for")]
+RECORD_ALONE = ("made_from", "taken_for", "figures")
+TABLE_COLUMNS = [column.name for column in fields(Outcome) if column.name not in RECORD_ALONE]
 
 
 @dataclass
@@ -108,6 +117,7 @@ class FormerRun:
 
     about: dict[str, Any]
     made_from: dict[str, Fingerprint]  # by the names of the scans
+    fit: dict[str, str] = field(default_factory=dict)  # likewise
 
     def check_same(self, about: dict[str, Any], folder: Path) -> None:
         """`UsageError` when that run was about something else."""
@@ -138,7 +148,8 @@ def former_run(folder: Path) -> FormerRun | None:
         raise OutputError(f"the run record cannot be read ({error.strerror})", where=path, fix=fix) from error
     try:
         rows = {row["scan"]: row.get("made_from") for row in record["scans"]}
-        return FormerRun(dict(record["about"]), {name: Fingerprint(**row) for name, row in rows.items() if row})
+        fit = {row["scan"]: str(row.get("fit", "")) for row in record["scans"]}
+        return FormerRun(dict(record["about"]), {name: Fingerprint(**row) for name, row in rows.items() if row}, fit)
     except (KeyError, TypeError, ValueError, AttributeError):
         fix = "Name another folder, or move the file away"
         raise UsageError("the file is no record of a prediction", where=path, fix=fix) from None
@@ -170,6 +181,10 @@ class Outputs:
             self._known[scan] = kept if kept is not None and kept.fits(scan) else None
         return self._known[scan]
 
+    def fit(self, scan: Path) -> str:
+        """Whether a scan that was done before is fit, as that run's record says."""
+        return (self.former.fit.get(printable(scan_name(scan))) if self.former else None) or NOT_CHECKED
+
     def pending(self, scan: Path) -> Outcome:
         """A scan that is to be done: what its outputs are from if there are any, else what they will be from."""
         made_from = self.made_from(scan)
@@ -196,6 +211,11 @@ class Outputs:
         for kind, path in self.of(scan).items():
             if kind not in kinds and path in self._stale:
                 path.unlink(missing_ok=True)
+
+
+def rounded(figures: Mapping[str, float]) -> dict[str, float]:
+    """Figures with the digits that a record needs."""
+    return {name: float(f"{value:.4g}") for name, value in figures.items()}
 
 
 def printable(name: str) -> str:

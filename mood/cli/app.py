@@ -71,6 +71,10 @@ def predict(
     challenge: Annotated[bool, typer.Option(help="Give every scan an output, as the challenge asks.")] = False,
     deadline: DeadlineOption = 600.0,
     overwrite: Annotated[bool, typer.Option(help="Do again what is there already.")] = False,
+    strict: Annotated[
+        bool,
+        typer.Option("--strict", help="Fail scans that are not what the weights know (skull on, T2, a slab, ...)."),
+    ] = False,
     engine: EngineOption = engines.AUTO,
     precision: PrecisionOption = engines.EXACT,
     report: Annotated[bool, typer.Option("--report", help="Write a report to OUTPUT/report as well.")] = False,
@@ -93,7 +97,14 @@ def predict(
     detector = load_detector(region, method, weights, engine, precision)
     with scans.ScanProgress(console) as progress:
         outcomes = prediction.predict_folder(
-            paths, target, detector.method, mode, overwrite=overwrite, about=detector.about(), on_scan=progress
+            paths,
+            target,
+            detector.method,
+            mode,
+            overwrite=overwrite,
+            strict=strict,
+            about=detector.about(),
+            on_scan=progress,
         )
     name, calibrated = detector.method.name, detector.method.calibration is not None
     if json_output:

@@ -79,6 +79,11 @@ def meaning(score: float | None, calibrated: bool) -> str:
     return f"1 in {round(higher, -digits):,.0f}"
 
 
+def status(outcome: Outcome) -> str:
+    """What became of a scan, and whether it is one that the weights know."""
+    return f"{outcome.status}, not fit" if outcome.unfit else outcome.status
+
+
 def print_closing_table(console: Console, outcomes: Sequence[Outcome], calibrated: bool) -> None:
     """Scan, score, its meaning, status and seconds; what failed and what is most abnormal first."""
     order = sorted(outcomes, key=lambda one: (one.status != "failed", -(one.sample_score or 0), one.scan))
@@ -89,7 +94,7 @@ def print_closing_table(console: Console, outcomes: Sequence[Outcome], calibrate
         table.add_column(heading, justify="right" if right else "left", overflow="fold", no_wrap=right)
     for one in order[:MOST_ROWS]:
         score = "–" if one.sample_score is None else f"{one.sample_score:.4f}"
-        cells = (one.scan, score, meaning(one.sample_score, calibrated), one.status, f"{one.seconds:.1f}")
+        cells = (one.scan, score, meaning(one.sample_score, calibrated), status(one), f"{one.seconds:.1f}")
         table.add_row(*map(Text, cells))
     console.print(table)
     console.print(more + (CALIBRATED if calibrated else UNCALIBRATED), highlight=False)
@@ -101,6 +106,8 @@ def sentence(outcomes: Sequence[Outcome], method: str, target: Path) -> str:
     told = f"{done} of {len(outcomes)} scans scored with {method}"
     told += f", {skipped} were done before" if skipped else ""
     told += f", {failed} failed" if failed else ""
+    if unfit := sum(one.unfit for one in outcomes):
+        told += f", {unfit} not fit to score (scores.csv says why)"
     return f"{told}; outputs in {target}"
 
 

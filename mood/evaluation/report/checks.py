@@ -7,11 +7,12 @@ from collections.abc import Mapping
 import numpy as np
 
 from mood.evaluation.report.facts import Check, Reference, RunFacts, ScanFiles
+from mood.methods.fit.verdict import FIT, NOT_CHECKED
 
 GOOD, AMBER, NOTE = "good", "amber", "note"
 FIT_COLUMNS = ("fit", "input_check")  # of scores.csv
 STRIP_COLUMNS, LIKENESS_COLUMNS = ("strip", "skull"), ("likeness", "correlation")
-PASSED = ("fit", "yes", "ok", "true", "1", "")
+PASSED = (FIT, "yes", "ok", "true", "1")
 MUCH_COARSER = 1.5  # times the detector's own voxels
 
 
@@ -41,7 +42,7 @@ def _column(row: Mapping[str, str], names: tuple[str, ...]) -> str | None:
 
 def _fit(row: Mapping[str, str]) -> Check:
     told = _column(row, FIT_COLUMNS)
-    if told is None:
+    if told in (None, "", NOT_CHECKED):
         reason = "The run that made the map did not look at whether this is a scan its weights know."
         return Check("fit", AMBER, "fit to score: not checked", reason)
     if told.lower() in PASSED:
@@ -51,6 +52,8 @@ def _fit(row: Mapping[str, str]) -> Check:
 
 def _skull(row: Mapping[str, str]) -> Check:
     told = _column(row, STRIP_COLUMNS)
+    if told is None and _column(row, FIT_COLUMNS) == FIT:
+        return Check("skull", GOOD, "skull off")
     if told is None:
         reason = "A head with its skull on is scored all the same, and everything outside the brain stands out."
         return Check("skull", AMBER, "skull off: not checked", reason)

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+from collections import OrderedDict
+from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -17,6 +21,7 @@ AFFINE, MOMENTS = "affine", "moments"
 WORTH_A_SEARCH = 0.1  # correlation by moments; below it a scan is nothing like the template, and a search is long
 PLAUSIBLE_SCALE = (0.6, 1.6)  # of the template's mm to the scan's along every direction: no adult head beyond
 LARGEST_SHEAR = 1.7  # the most stretched direction over the least
+REMEMBERED = 4  # registrations: of the scan that is scored, and of the next one
 DOUBTFUL = 0.5  # correlation; healthy T1 brains reach 0.57 and more
 
 
@@ -82,13 +87,27 @@ def register(scan: np.ndarray, spacing_mm: tuple[float, ...], template: Template
         Always; its `warning` says when it is not to be relied on.
     """
     key = hashlib.blake2b(scan.tobytes()).digest(), scan.shape, spacing_mm, template
-    if key not in _last:
-        _last.clear()
-        _last[key] = _searched(scan, spacing_mm, template)
-    return _last[key]
+    with _changing:
+        if asked := key not in _last:
+            _last[key] = Future()
+        found = _last[key]
+        while len(_last) > REMEMBERED:
+            _last.popitem(last=False)
+    if asked:
+        _fill(found, lambda: _searched(scan, spacing_mm, template))
+    return found.result()
 
 
-_last: dict[Any, Registration] = {}
+def _fill(future: Future[Registration], search: Callable[[], Registration]) -> None:
+    try:
+        future.set_result(search())
+    except BaseException as error:
+        future.set_exception(error)
+        raise
+
+
+_last: OrderedDict[Any, Future[Registration]] = OrderedDict()
+_changing = Lock()  # a scan that is read ahead is registered while another one is scored
 
 
 def _searched(scan: np.ndarray, spacing_mm: tuple[float, ...], template: Template) -> Registration:
