@@ -2,7 +2,8 @@
 
     python scripts/install_weights.py TRAINED DATA TARGET
 
-Every NAME.json and NAME.weights.h5 in TRAINED becomes TARGET/NAME, calibrated on the held-out training scans of DATA.
+Every NAME.json in TRAINED, with the NAME.weights.h5 or NAME-PART.weights.h5 beside it, becomes TARGET/NAME, calibrated
+on the held-out training scans of DATA.
 """
 
 from __future__ import annotations
@@ -10,11 +11,12 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import tempfile
 from pathlib import Path
 from typing import Any
 
 from mood.benchmark.manifest import held_out, read_manifest
-from mood.methods import method_type
+from mood.methods import Method, method_type
 from mood.regions import get_region
 from mood.training.data import measure_calibration
 from mood.volume import scan_name
@@ -42,10 +44,9 @@ def main() -> None:
 def install(about: Path, apart: list[Path], folder: Path) -> None:
     """One weights folder from its description and the arrays beside it."""
     trained = json.loads(about.read_text(encoding="utf-8"))
-    arrays = about.with_name(f"{about.stem}.weights.h5")
     kind, region = method_type(trained["method"]), get_region(trained["region"])
     method = kind(region, kind.settings_type.from_dict(trained["settings"]))
-    method.load_weights(arrays)
+    load_trained(method, about)
     facts = trained["training"]
     training = TrainingFacts(
         steps=facts.get("steps", 0),
@@ -58,8 +59,21 @@ def install(about: Path, apart: list[Path], folder: Path) -> None:
     )
     calibration = measure_calibration(method, apart)
     config = WeightsConfig(method.name, region.name, method.settings.to_dict(), training, calibration=calibration)
-    write_folder(folder, arrays, config)
+    with tempfile.TemporaryDirectory() as temporary:
+        arrays = Path(temporary) / "full.weights.h5"
+        method.save_weights(arrays)
+        write_folder(folder, arrays, config)
     print(f"{folder}: {(folder / 'model.weights.h5').stat().st_size / 1e6:.1f} MB", flush=True)
+
+
+def load_trained(method: Method, about: Path) -> None:
+    """The arrays beside a description: of the method as a whole, or of each of its networks."""
+    whole = about.with_name(f"{about.stem}.weights.h5")
+    if whole.exists():
+        method.load_weights(whole)
+        return
+    for name, network in method.parts().items():
+        network.load_weights(about.with_name(f"{about.stem}-{name}.weights.h5"))
 
 
 def measured(facts: dict[str, Any]) -> str:

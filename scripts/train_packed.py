@@ -1,4 +1,4 @@
-"""Train on packed scans for a given time: mix3d and FPI, everything on the device but a few numbers a step.
+"""Train on packed scans for a given time: mix3d, detail and FPI, everything on the device but a few numbers a step.
 
     python scripts/train_packed.py --packs FOLDER --out OUT --state STATE --what mix3d fpi --minutes 5.5 2.3
 
@@ -65,6 +65,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--deadline", type=float, default=570.0)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--batch", type=int, default=8, help="brains a step")
+    parser.add_argument("--start", type=Path, help="arrays of the shipped mix-brain, which detail begins as")
     parser.add_argument("--room", type=int, default=ROOM)
     parser.add_argument(
         "--set", nargs="*", default=[], help="settings, NAME=VALUE in JSON, of the parts that have them"
@@ -111,31 +112,65 @@ def method_of(name: str, settings: dict[str, Any], arguments: argparse.Namespace
 
 
 def train_mix3d(store: Any, seconds: float, latest: float, arguments: argparse.Namespace) -> None:
+    method = method_of("mix3d", {"batch_size": arguments.batch}, arguments)
+    facts = train_places("mix3d-brain", method, "network", store, seconds, latest, arguments)
+    described(method, "mix3d-brain", facts, arguments)
+
+
+def train_detail(store: Any, seconds: float, latest: float, arguments: argparse.Namespace) -> None:
+    """A network a view; the first begins as mix when `--start` names its arrays, each other one as the one before.
+
+    The first view gets half of the time: the later ones know what to look for.
+    """
+    method = method_of("detail", {"batch_size": arguments.batch}, arguments)
+    if arguments.start:
+        begin_as_mix(method, arguments.start)
+    views, facts, before = method.settings.views, {}, None
+    for number, view in enumerate(views):
+        if before is not None:
+            method.networks[view].set_weights(before.get_weights())
+        before, share = method.networks[view], (0.5 if number == 0 else 0.5 / (len(views) - 1)) if len(views) > 1 else 1
+        facts[view] = train_places(f"detail-brain-{view}", method, view, store, seconds * share, latest, arguments)
+        described(method, "detail-brain", facts[view] | {"views": facts}, arguments)
+
+
+def begin_as_mix(method: Any, arrays: Path) -> None:
+    """The second and the third U-Net of the shipped mix side by side, which saw voxels of twice the side."""
+    from mood.networks.unet import build_unet
+    from mood.networks.warm_start import begin_as
+
+    context, eighth = 2 * method.settings.context + 1, 1 / 8
+    source = build_unet(16, 3 * context, members=3)
+    source.load_weights(arrays)
+    seen = np.zeros((3 * context, 16 * context))
+    for k in range(context):
+        seen[[k, context + k], 16 * k : 16 * k + 8] = eighth  # plain and standardised: the scan
+        seen[2 * context + k, 16 * k + 8 : 16 * k + 16] = eighth  # its mirror image
+    begin_as(method.network, source, (1, 2), seen)  # the first view
+
+
+def train_places(
+    name: str, method: Any, learner: str, store: Any, seconds: float, latest: float, arguments: argparse.Namespace
+) -> dict[str, Any]:
+    """A network that is shown altered places in three dimensions, the subtle ones more and more; what was measured."""
     from mood.methods.mix3d import SUBTLE
-    from mood.networks.unet3d import operations
-    from mood.synthesis.places.altered_brains import draw_batch
     from mood.training.timed import TimedRun
 
-    method = method_of("mix3d", {"batch_size": arguments.batch}, arguments)
     method.prepare_training()
     training, apart = parts_of(store)
     rng, draw_hosts = np.random.default_rng(arguments.seed + int(time.time())), by_site(store, training)
     drawing, grid_mm, size = method.drawing(store), method.settings.spacing_mm[0], method.settings.batch_size
+    network, images = method.learners(store, arguments.seed)[learner]
 
     def draw(share: float) -> Any:
         eased = drawing.eased(SUBTLE, min(1.0, share / ALL_FROM))
-        return draw_batch(store, draw_hosts(size, rng), eased, grid_mm, rng)
+        return images.draw_batch(draw_hosts(size, rng), eased, grid_mm, rng)
 
     fixed = np.random.default_rng(77)
-    check = [draw_batch(store, fixed.choice(apart, size), drawing, grid_mm, fixed) for _ in range(CHECK_BATCHES)]
-    voxels = size * int(np.prod(method.frame_shape())) // 8
-    images = method.training_images(store, arguments.seed)
-    run = TimedRun(
-        "mix3d-brain", method.network, draw, images, check, seconds, arguments.out, arguments.state,
-        method.settings.learning_rate, operations=3 * operations(method.network, voxels),
-    )  # fmt: skip
-    described(method, run.name, {}, len(training), arguments)
-    described(method, run.name, run.go(latest), len(training), arguments)
+    check = [images.draw_batch(fixed.choice(apart, size), drawing, grid_mm, fixed) for _ in range(CHECK_BATCHES)]
+    rate = method.settings.learning_rate
+    run = TimedRun(name, network, draw, images, check, seconds, arguments.out, arguments.state, rate)
+    return run.go(latest) | {"training_scans": len(training)}
 
 
 def train_fpi(store: Any, seconds: float, latest: float, arguments: argparse.Namespace) -> None:
@@ -168,21 +203,19 @@ def train_fpi(store: Any, seconds: float, latest: float, arguments: argparse.Nam
         "fpi-brain", method.network, draw, images, check, seconds, arguments.out, arguments.state,
         settings.learning_rate, labelled=0.02,
     )  # fmt: skip
-    described(method, run.name, {}, len(training), arguments)
-    described(method, run.name, run.go(latest), len(training), arguments)
+    described(method, run.name, run.go(latest) | {"training_scans": len(training)}, arguments)
 
 
-def described(method: Any, name: str, facts: dict[str, Any], scans: int, arguments: argparse.Namespace) -> None:
+def described(method: Any, name: str, facts: dict[str, Any], arguments: argparse.Namespace) -> None:
     """Write what a weights folder says of the weights beside it."""
     from mood import runtime
 
-    log.info("%s: %s", name, facts or "begins")
-    training = facts | {"training_scans": scans, "seed": arguments.seed, "device": runtime.device()}
+    training = facts | {"seed": arguments.seed, "device": runtime.device()}
     config = {"method": method.name, "region": "brain", "settings": method.settings.to_dict(), "training": training}
     (arguments.out / f"{name}.json").write_text(json.dumps(config, indent=1), encoding="utf-8")
 
 
-PARTS = {"mix3d": train_mix3d, "fpi": train_fpi}
+PARTS = {"mix3d": train_mix3d, "detail": train_detail, "fpi": train_fpi}
 
 if __name__ == "__main__":
     main()

@@ -20,6 +20,7 @@ REGISTRY = {
     "ensemble": "mood.methods.ensemble:Ensemble",
     "mix": "mood.methods.mix.method:Mix",
     "mix3d": "mood.methods.mix3d:Mix3d",
+    "detail": "mood.methods.detail:Detail",
     "normative": "mood.methods.normative.method:Normative",
     "joint": "mood.methods.ensemble:Joint",
     "atlas": "mood.methods.baselines.atlas:Atlas",

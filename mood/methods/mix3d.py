@@ -27,14 +27,14 @@ from mood.networks.unet import overlap_loss
 from mood.networks.unet3d import SIDE_MULTIPLE, build_unet3d
 from mood.regions import Region
 from mood.synthesis.native import NativeScan
-from mood.synthesis.places.altered_brains import AlteredBrains, draw_batch
+from mood.synthesis.places.altered_brains import AlteredBrains
+from mood.synthesis.places.altered_slices import AlteredSlices
 from mood.synthesis.places.drawing import Drawing
 from mood.synthesis.places.families import FAMILIES
 from mood.synthesis.places.framing import FACTOR
 from mood.synthesis.places.store import ScanStore, store_of
 from mood.typed import Batch, Momentum, Rate, Width
 
-MULTIPLE = FACTOR * SIDE_MULTIPLE
 DICE_WEIGHT = 0.03  # more of it, and the map says yes or no where it should say how likely
 # How often each kind of place is drawn: displaced and moved tissue most, since it is the hardest to see.
 WEIGHTS = {
@@ -43,6 +43,8 @@ WEIGHTS = {
 }  # fmt: skip
 # What is hardest to see, and hides from a network that begins what it could learn from the rest.
 SUBTLE = ("foreign", "graft", "relocation", "mirror", "bulge", "shear", "mass")
+
+Learner = tuple[keras.Model, AlteredBrains | AlteredSlices]
 
 
 @dataclass(frozen=True)
@@ -72,12 +74,21 @@ class Mix3d(NetworkMethod):
     settings: Mix3dSettings
     trains_on_native = True
     trained_kinds = tuple(kind for name in WEIGHTS for kind in FAMILIES[name].resembles)
-    _course: tuple[Sequence[NativeScan], ScanStore, AlteredBrains] | None = None  # the training going on
+    multiple = FACTOR * SIDE_MULTIPLE  # fine voxels that the network's sides are multiples of
+    _course: tuple[Sequence[NativeScan], ScanStore, dict[str, Learner]] | None = None  # the training going on
 
     def __init__(self, region: Region, settings: Mix3dSettings) -> None:
         super().__init__(region, settings)
-        channels = FACTOR**3 * (2 if settings.mirrored else 1)
-        self.network = build_unet3d(settings.width, channels, settings.momentum)
+        self.network = self.build()
+
+    def build(self) -> keras.Model:
+        """A network, untrained."""
+        return build_unet3d(self.settings.width, self.channel_count, self.settings.momentum)
+
+    @property
+    def channel_count(self) -> int:
+        """Of what a network is shown of each of its voxels."""
+        return FACTOR**3 * (2 if self.settings.mirrored else 1)
 
     @classmethod
     def default_settings(cls, region: Region) -> Mix3dSettings:
@@ -92,7 +103,7 @@ class Mix3d(NetworkMethod):
     def frame_shape(self, extent: Sequence[int] = (1, 1, 1)) -> tuple[int, int, int]:
         """Fine voxels that the network sees: most bodies' share of the grid, more for a larger one."""
         shares = zip(extent, self.settings.grid_shape, self.region.content_share, strict=True)
-        x, y, z = (-(-max(n, round(size * share)) // MULTIPLE) * MULTIPLE for n, size, share in shares)
+        x, y, z = (-(-max(n, round(size * share)) // self.multiple) * self.multiple for n, size, share in shares)
         return x, y, z
 
     def score_volume(self, scan: np.ndarray) -> np.ndarray:
@@ -101,11 +112,15 @@ class Mix3d(NetworkMethod):
         # The scan keeps its middle in the middle of the frame, so what counts is how far the content reaches from it.
         extent = [2 * max(b - n // 2, n - n // 2 - a) for a, b, n in zip(low, high, scan.shape, strict=True)]
         frame = fit_shape(standardised(scan, self.region), self.frame_shape(extent))
-        scores = np.asarray(self.runner(self.channels(frame)))[0, ..., 0]
+        scores = self.estimate(self.channels(frame)[0])
         for axis in range(3):
             scores = np.repeat(scores, FACTOR, axis)
         score_map = fit_shape(scores.astype(np.float32), scan.shape)
         return smoothed(score_map, self.settings.smoothing_mm, self.settings.spacing_mm)
+
+    def estimate(self, channels: np.ndarray) -> np.ndarray:
+        """What the network says of each of its voxels: (X', Y', Z', 8 or 16) float32 to (X', Y', Z')."""
+        return np.asarray(self.runner(channels[None]))[0, ..., 0]
 
     def channels(self, frame: np.ndarray) -> np.ndarray:
         """What the network is shown of a frame: (X, Y, Z) to (1, X / 2, Y / 2, Z / 2, 8 or 16)."""
@@ -123,20 +138,26 @@ class Mix3d(NetworkMethod):
         rate = self.settings.learning_rate
         return keras.optimizers.AdamW(rate, weight_decay=1e-4, global_clipnorm=1.0), rare_overlap_loss
 
-    def training_images(self, store: ScanStore, seed: int = 0) -> AlteredBrains:
-        """What makes training images of the scans of a store."""
+    def learners(self, store: ScanStore, seed: int = 0) -> dict[str, Learner]:
+        """The networks to train by name, each with what makes its images of the scans of a store."""
+        return {"network": (self.network, self._altered_brains(store, seed))}
+
+    def _altered_brains(self, store: ScanStore, seed: int) -> AlteredBrains:
         return AlteredBrains(store, self.frame_shape(), self.drawing(store).side, self.settings.mirrored, seed)
 
     def train_epoch(self, scans: Sequence[NativeScan], rng: np.random.Generator) -> Iterator[dict[str, float]]:
-        """Every scan is altered once, in batches."""
+        """Every scan is altered once, in batches, for each network anew."""
         self.prepare_training()
         if self._course is None or self._course[0] is not scans:
             store = store_of([scans[i] for i in range(len(scans))], self.region)
-            self._course = (scans, store, self.training_images(store))
-        _, store, images = self._course
-        drawing, order = self.drawing(store), rng.permutation(len(store))
-        size = self.settings.batch_size
+            self._course = (scans, store, self.learners(store))
+        _, store, learners = self._course
+        drawing, grid_mm = self.drawing(store), self.settings.spacing_mm[0]
+        order, size = rng.permutation(len(store)), self.settings.batch_size
         for start in range(0, len(order), size):
             hosts = np.resize(order[start : start + size], size)
-            batch = draw_batch(store, hosts, drawing, self.settings.spacing_mm[0], rng)
-            yield {"loss": float(self.network.train_on_batch(*images(batch)))}
+            drawn = (
+                (network, images, images.draw_batch(hosts, drawing, grid_mm, rng))
+                for network, images in learners.values()
+            )
+            yield {"loss": float(np.mean([network.train_on_batch(*images(batch)) for network, images, batch in drawn]))}

@@ -25,12 +25,17 @@ class NetworkMethod(Method):
         """What the network is trained with."""
 
     def prepare_training(self) -> None:
-        """Compile the network once; predictions made from now on see the weights of then."""
+        """Compile what is trained once; predictions made from now on see the weights of then."""
         self._runner = self._graphs = None
-        if not self.network.compiled:
-            optimizer, loss = self.optimizer_and_loss()
-            self.network.compile(optimizer, loss, jit_compile=runtime.jit_compile())
-            optimizer.build(self.network.trainable_variables)
+        for network in self.trained():
+            if not network.compiled:
+                optimizer, loss = self.optimizer_and_loss()
+                network.compile(optimizer, loss, jit_compile=runtime.jit_compile())
+                optimizer.build(network.trainable_variables)
+
+    def trained(self) -> list[keras.Model]:
+        """The networks that training changes."""
+        return [self.network]
 
     @property
     def runner(self) -> Any:
@@ -60,16 +65,11 @@ class NetworkMethod(Method):
     def use_graphs(self, graphs: dict[str, list[Path]]) -> None:
         self._graphs, self._runner = graphs, None
 
-    @property
-    def _bare(self) -> keras.Model:
-        """The same layers without the optimizer, whose state is no part of the weights."""
-        return keras.Model(self.network.inputs, self.network.outputs, name=self.network.name)
-
     def save_weights(self, path: Path) -> None:
-        self._bare.save_weights(path)
+        bare(self.network).save_weights(path)
 
     def load_weights(self, path: Path) -> None:
-        self._bare.load_weights(path)
+        bare(self.network).load_weights(path)
         self._runner = self._graphs = None
 
     def save_state(self, path: Path) -> None:
@@ -78,3 +78,8 @@ class NetworkMethod(Method):
     def load_state(self, path: Path) -> None:
         self.prepare_training()
         self.network.load_weights(path)
+
+
+def bare(network: keras.Model) -> keras.Model:
+    """The same layers without the optimizer, whose state is no part of the weights."""
+    return keras.Model(network.inputs, network.outputs, name=network.name)

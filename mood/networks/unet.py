@@ -35,7 +35,7 @@ def build_unet(width: int, channels: int, momentum: float = 0.99, members: int =
         U-Nets side by side, whose estimates are averaged.
     """
     inputs = keras.Input((None, None, channels), name="slices")
-    estimates = [_member(inputs, width, momentum, _prefix(i)) for i in range(members)]
+    estimates = [_member(inputs, width, momentum, prefix(i)) for i in range(members)]
     outputs = layers.Average(name="mean", dtype="float32")(estimates) if members > 1 else estimates[0]
     return keras.Model(inputs, outputs, name="unet")
 
@@ -47,7 +47,7 @@ def copy_member(source: keras.Model, i: int, target: keras.Model, j: int, channe
     """
     own = [layer.name for layer in target.layers if layer.weights and _index(layer.name) == j]
     for name in own:
-        arrays = source.get_layer(_prefix(i) + name.removeprefix(_prefix(j))).get_weights()
+        arrays = source.get_layer(prefix(i) + name.removeprefix(prefix(j))).get_weights()
         if name.endswith(FIRST):
             rows, columns, _, filters = arrays[0].shape
             wider = np.zeros((rows, columns, target.inputs[0].shape[-1], filters), np.float32)
@@ -56,7 +56,7 @@ def copy_member(source: keras.Model, i: int, target: keras.Model, j: int, channe
         target.get_layer(name).set_weights(arrays)
 
 
-def _prefix(i: int) -> str:
+def prefix(i: int) -> str:
     """Of the layers of the `i`-th member."""
     return f"unet{i}_" if i else ""
 

@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 WARM_UP = 0.04  # share of the time in which the learning rate rises
 LOWEST_RATE = 0.002  # of the learning rate, at the end
 SECONDS_BETWEEN_LINES = 20.0
-SECONDS_BETWEEN_SAVES = 90.0
+SECONDS_BETWEEN_SAVES = 60.0
 STATE, STATE_ARRAYS = "timed.json", "timed.weights.h5"
 
 
@@ -70,23 +70,25 @@ class TimedRun:
     passed: float = 0.0
     steps: int = 0
     losses: list[float] = field(default_factory=list)
+    curve: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def share(self) -> float:
         """Of the time that has passed."""
         return min(1.0, self.passed / self.seconds)
 
-    def go(self, latest: float = float("inf")) -> dict[str, float]:
+    def go(self, latest: float = float("inf")) -> dict[str, Any]:
         """Train until the time is over, or `time.monotonic()` reaches `latest` less what the end takes.
 
         Returns
         -------
         dict
-            Steps, seconds and what was measured at the end.
+            Steps, seconds and what was measured at the end; the same at each point of the `curve`.
         """
         self._resume()
         batches = prefetched(self._batches())
         self.step(next(batches))  # compiles
+        self._measure()
         self.seconds = min(self.seconds, max(1.0, self.passed + latest - time.monotonic()))
         begun = last_line = last_save = time.monotonic()
         before, steps_then = self.passed, self.steps
@@ -100,12 +102,19 @@ class TimedRun:
                     last_line, steps_then = now, self.steps
                 if now - last_save > SECONDS_BETWEEN_SAVES:
                     self.save()
+                    self._measure()
                     last_save = time.monotonic()
         finally:
             batches.close()  # type: ignore[attr-defined]
         self.save()
+        return self._measure() | {"curve": self.curve}
+
+    def _measure(self) -> dict[str, Any]:
+        """A point of the learning curve."""
         facts = {"steps": self.steps, "seconds": round(self.passed, 1), "loss": round(self.recent_loss, 5)}
-        return facts | self.measured()
+        self.curve.append(facts | self.measured())
+        log.info("%s: %s", self.name, self.curve[-1])
+        return dict(self.curve[-1])
 
     def step(self, batch: Any) -> None:
         """One step at the learning rate of now."""

@@ -1,7 +1,7 @@
 import numpy as np
 
 from mood import runtime
-from mood.methods.mix3d import MULTIPLE, Mix3d
+from mood.methods.mix3d import Mix3d
 from mood.regions import BRAIN
 from mood.synthesis.native import NativeScan
 from mood.synthesis.places.framing import space_to_depth
@@ -27,8 +27,8 @@ def test_what_is_seen_at_prediction_is_what_was_seen_in_training():
 
 def test_a_larger_body_gets_a_larger_frame():
     method = new_method("mix3d", BRAIN, SMALL)
-    assert method.frame_shape() == (MULTIPLE,) * 3
-    assert method.frame_shape((33, 10, 10)) == (2 * MULTIPLE, MULTIPLE, MULTIPLE)
+    assert method.frame_shape() == (Mix3d.multiple,) * 3
+    assert method.frame_shape((33, 10, 10)) == (2 * Mix3d.multiple, Mix3d.multiple, Mix3d.multiple)
     scan = np.zeros((90, 34, 30), np.float32)
     scan[2:88, 4:30, 4:26] = 0.5
     assert method.score_volume(scan).shape == scan.shape

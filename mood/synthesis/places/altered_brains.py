@@ -38,16 +38,23 @@ class AlteredBrains:
     """
 
     def __init__(self, store: ScanStore, frame: tuple[int, int, int], side: int, mirrored: bool, seed: int = 0) -> None:
-        self.frame, self.side, self.mirrored, self.box = frame, side, mirrored, store.box
+        self.frame, self.side, self.mirrored, self.box, self.store = frame, side, mirrored, store.box, store
         bank = np.random.default_rng(seed).normal(size=(BANK_SIDE,) * 3)
         self.scans = ops.convert_to_tensor(store.voxels.reshape(-1))
         self.bank = ops.convert_to_tensor(bank.astype(np.float32))
-        self._images = runtime.compiled(self._altered_images)
+        self._images = runtime.compiled(self.altered_images)
 
     def __call__(self, parameters: dict[str, dict[str, np.ndarray]]) -> tuple[Tensor, Tensor]:
         return self._images(self.scans, self.bank, on_device(parameters))
 
-    def _altered_images(self, scans: Tensor, bank: Tensor, parameters: dict) -> tuple[Tensor, Tensor]:
+    def draw_batch(self, hosts: np.ndarray, drawing: Drawing, grid_mm: float, rng: Generator) -> dict[str, Any]:
+        """What this is called with for these hosts."""
+        about = {"index": hosts.astype(np.int32), "spacing_mm": self.store.spacing_mm[hosts]}
+        views = draw_views(self.store, hosts, grid_mm, rng)
+        return {"hosts": about, "places": drawing.batch(self.store, hosts, rng), "views": views}
+
+    def altered_images(self, scans: Tensor, bank: Tensor, parameters: dict) -> tuple[Tensor, Tensor]:
+        """The same with everything on the device: the voxels of the store and the bank of noise among the arguments."""
         hosts = parameters["hosts"]
         brains, labels = altered(
             scans, self.box, bank, hosts["index"], hosts["spacing_mm"], parameters["places"], self.side
@@ -65,12 +72,3 @@ def channels_of(image: Tensor, mirrored: bool) -> Tensor:
     """(B, X, Y, Z) on the fine grid to what the network sees on the coarse one, the mirror image last."""
     own = space_to_depth(image)
     return ops.concatenate([own, space_to_depth(ops.flip(image, axis=1))], axis=-1) if mirrored else own
-
-
-def draw_batch(
-    store: ScanStore, hosts: np.ndarray, drawing: Drawing, grid_mm: float, rng: Generator
-) -> dict[str, dict[str, np.ndarray]]:
-    """What `AlteredBrains` is called with for these hosts."""
-    about = {"index": hosts.astype(np.int32), "spacing_mm": store.spacing_mm[hosts]}
-    views = draw_views(store, hosts, grid_mm, rng)
-    return {"hosts": about, "places": drawing.batch(store, hosts, rng), "views": views}
