@@ -72,7 +72,9 @@ def as_score(rarity: np.ndarray) -> np.ndarray:
     return np.where(beyond > 0, 1 - ROOM * np.exp(-beyond / ROOM), np.maximum(scaled, 0)).astype(np.float32)
 
 
-def joint_rarity(maps: Mapping[str, np.ndarray], rare: Mapping[str, RareValues]) -> np.ndarray:
+def joint_rarity(
+    maps: Mapping[str, np.ndarray], rare: Mapping[str, RareValues], shares: Mapping[str, float] | None = None
+) -> np.ndarray:
     """The root of the mean square of the rarities of several maps: what one is sure of is not outvoted.
 
     Parameters
@@ -80,9 +82,12 @@ def joint_rarity(maps: Mapping[str, np.ndarray], rare: Mapping[str, RareValues])
     maps : dict of float32 ndarray by name, of one shape
     rare : dict of RareValues
         Of each map by its name; where what is joined is known too (`joined_name`), it becomes a rarity again.
+    shares : dict of float, optional
+        What a map counts in the mean, by the first word of its name; 1 where it is not named.
     """
-    squares = [np.square(rare[name].rarity(score_map)) for name, score_map in maps.items()]
-    joint = np.sqrt(np.mean(squares, axis=0))
+    counts = {name: (shares or {}).get(name.split()[0], 1.0) for name in maps}
+    squares = sum(counts[name] * np.square(rare[name].rarity(score_map)) for name, score_map in maps.items())
+    joint = np.sqrt(squares / sum(counts.values()))
     known = rare.get(joined_name(maps)) if len(maps) > 1 else None
     return joint if known is None else known.rarity(joint)
 

@@ -65,6 +65,7 @@ BRAIN = Region(
     symmetric=True,
     toy="brain",
     template="mni152",
+    default_method="joint",
     # The mean over healthy skull-stripped T1 scans of five sites (IXI, ds002748, ds011, studyforrest, niimath).
     standard_quantiles=(0.14, 0.30, 0.39, 0.46, 0.52, 0.58, 0.65, 0.72, 0.79, 0.89),
     bench_groups=(("1 mm", 1.5), ("2 mm", math.inf)),

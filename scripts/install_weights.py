@@ -19,8 +19,9 @@ from mood.benchmark.manifest import held_out, read_manifest
 from mood.methods import Method, method_type
 from mood.regions import get_region
 from mood.training.data import measure_calibration
+from mood.typed import decode
 from mood.volume import scan_name
-from mood.weights.config import TrainingFacts, WeightsConfig
+from mood.weights.config import CurvePoint, Step, TrainingFacts, WeightsConfig
 from mood.weights.store import write_folder
 
 NOTE = (
@@ -56,6 +57,8 @@ def install(about: Path, apart: list[Path], folder: Path) -> None:
         minutes=round(facts.get("seconds", 0.0) / 60, 1),
         device=facts["device"],
         note=f"{NOTE} {measured(facts)}".strip(),
+        curves=curves(facts, list(method.parts())),
+        provenance=tuple(decode(Step, step) for step in facts.get("provenance", [])),
     )
     calibration = measure_calibration(method, apart)
     config = WeightsConfig(method.name, region.name, method.settings.to_dict(), training, calibration=calibration)
@@ -74,6 +77,12 @@ def load_trained(method: Method, about: Path) -> None:
         return
     for name, network in method.parts().items():
         network.load_weights(about.with_name(f"{about.stem}-{name}.weights.h5"))
+
+
+def curves(facts: dict[str, Any], parts: list[str]) -> dict[str, tuple[CurvePoint, ...]]:
+    """What was learnt when, by part of the method."""
+    found = {view: of["curve"] for view, of in facts.get("views", {}).items()} or {parts[0]: facts.get("curve", [])}
+    return {name: tuple(decode(CurvePoint, point) for point in points) for name, points in found.items() if points}
 
 
 def measured(facts: dict[str, Any]) -> str:

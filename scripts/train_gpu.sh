@@ -1,7 +1,7 @@
 #!/bin/sh
-# Trains mix3d and FPI for the brain on a machine with a GPU, in pieces of less than ten minutes. Given again, the
+# Trains detail and FPI for the brain on a machine with a GPU, in pieces of less than ten minutes. Given again, the
 # training goes on where it stopped.
-# usage: sh scripts/train_gpu.sh [--dry-run] DATA RUNS [MINUTES OF MIX3D] [MINUTES OF FPI]
+# usage: sh scripts/train_gpu.sh [--dry-run] DATA RUNS [MINUTES OF DETAIL] [MINUTES OF FPI]
 # DATA holds MANIFEST.csv and the scans; those whose use is `train` are trained on, less the ones held out. RUNS keeps
 # the packs, the state, and the weights folders at the end. --dry-run prints the commands and does nothing.
 # The GPU machine needs Python with JAX (or another backend of Keras), keras, msgspec, nibabel, h5py and scipy, this
@@ -11,8 +11,8 @@ set -eu
 top=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd -P)
 dry=''
 [ "${1:-}" != --dry-run ] || { dry=yes; shift; }
-[ $# -ge 2 ] || { echo "usage: sh $0 [--dry-run] DATA RUNS [MINUTES OF MIX3D] [MINUTES OF FPI]" >&2; exit 2; }
-data=$1 runs=$2 mix3d=${3:-5.5} fpi=${4:-2.3}
+[ $# -ge 2 ] || { echo "usage: sh $0 [--dry-run] DATA RUNS [MINUTES OF DETAIL] [MINUTES OF FPI]" >&2; exit 2; }
+data=$1 runs=$2 detail=${3:-8.3} fpi=${4:-2.3}
 export PYTHONPATH="$top" KERAS_BACKEND="${KERAS_BACKEND:-jax}"
 
 # run SCRIPT ARGUMENT...: runs a script of this folder, or prints the command, each word in quotes.
@@ -26,6 +26,6 @@ run() {
 }
 
 [ -e "$runs/packs/pack-2.npz" ] || run pack_training.py "$data" "$runs/packs" --packs 2
-run train_packed.py --packs "$runs/packs" --out "$runs/trained" --state "$runs/state" --what mix3d fpi \
-    --minutes "$mix3d" "$fpi" --deadline 3600
+run train_packed.py --packs "$runs/packs" --out "$runs/trained" --state "$runs/state" --what detail fpi \
+    --start "$top/mood/weights/mix-brain/model.weights.h5" --batch 4 --minutes "$detail" "$fpi" --deadline 3600
 run install_weights.py "$runs/trained" "$data" "$runs/weights"

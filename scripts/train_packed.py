@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import shlex
 import sys
 import time
 import traceback
@@ -77,12 +78,16 @@ def read_store(arguments: argparse.Namespace) -> Any:
     """All scans found, in an array whose shape does not depend on how many there are."""
     from mood.training.packed import load_packs
 
-    paths = sorted({path.name: path for folder in arguments.packs for path in folder.glob("*.npz")}.values())
+    paths = pack_paths(arguments)
     store = load_packs(paths, np.random.default_rng(arguments.seed))
     log.info("%d scans of %d packs, box %s", len(store), len(paths), store.box)
     if arguments.room:
         store = store.roomy(max(arguments.room, len(store)), tuple(np.maximum(BOX, store.box)))
     return store
+
+
+def pack_paths(arguments: argparse.Namespace) -> list[Path]:
+    return sorted({path.name: path for folder in arguments.packs for path in folder.glob("*.npz")}.values())
 
 
 def parts_of(store: Any) -> tuple[np.ndarray, np.ndarray]:
@@ -209,8 +214,15 @@ def train_fpi(store: Any, seconds: float, latest: float, arguments: argparse.Nam
 def described(method: Any, name: str, facts: dict[str, Any], arguments: argparse.Namespace) -> None:
     """Write what a weights folder says of the weights beside it."""
     from mood import runtime
+    from mood.installation import revision, versions
+    from mood.training.provenance import list_digest
 
-    training = facts | {"seed": arguments.seed, "device": runtime.device()}
+    made = {
+        "step": "train", "command": shlex.join(["train_packed.py", *sys.argv[1:]]), "code": revision(),
+        "versions": versions(runtime.LIBRARIES), "scans": facts["training_scans"],
+        "scans_sha256": list_digest(pack_paths(arguments)),
+    }  # fmt: skip
+    training = facts | {"provenance": [made], "seed": arguments.seed, "device": runtime.device()}
     config = {"method": method.name, "region": "brain", "settings": method.settings.to_dict(), "training": training}
     (arguments.out / f"{name}.json").write_text(json.dumps(config, indent=1), encoding="utf-8")
 

@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 Forward = Callable[[np.ndarray], Any]  # (N, H, W, C) float32 ndarray to the output as ndarray, or to a list of them
 AUTO = "auto"
-EXACT, QUANTISED = "float32", "int8"
+EXACT, HALF, QUANTISED = "float32", "bfloat16", "int8"
 
 
 class Unsupported(UsageError):
@@ -61,7 +61,7 @@ class Engine(ABC):
     uses_gpu : bool
         Whether it makes use of one.
     precisions : tuple of str
-        The first one takes any network, further ones take graphs that `quantised` made.
+        All take any network but `QUANTISED`, which takes graphs that `quantised` made.
     """
 
     name: ClassVar[str]
@@ -86,7 +86,7 @@ class Engine(ABC):
     @property
     def takes_graphs(self) -> bool:
         """Whether it runs graphs that `quantised` made instead of networks."""
-        return self.precision != self.precisions[0]
+        return self.precision == QUANTISED
 
     @abstractmethod
     def runner(self, network: keras.Model) -> Forward:
@@ -167,18 +167,21 @@ class KerasEngine(Engine):
 
 
 class OpenVinoEngine(Engine):
-    """OpenVINO on a CPU: starts sooner than Keras, takes less memory, and has eight-bit arithmetic."""
+    """OpenVINO on a CPU: starts sooner than Keras, takes less memory, and has shorter arithmetic.
+
+    bfloat16 is for processors that multiply it (AMX): three times as fast there, float32 elsewhere.
+    """
 
     name = "openvino"
     packages, extra = ("openvino",), "openvino"
     backends = ("openvino",)
     uses_gpu = False
-    precisions = (EXACT, QUANTISED)
+    precisions = (EXACT, HALF, QUANTISED)
 
     def runner(self, network: keras.Model) -> Forward:
         from mood.engines.openvino import build_graph, graph_forward
 
-        return graph_forward(build_graph(network))
+        return graph_forward(build_graph(network), self.precision)
 
     def quantised(self, network: keras.Model, images: Sequence[np.ndarray]) -> Graph:
         from mood.engines.int8 import QuantisedGraph, quantise

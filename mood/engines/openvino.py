@@ -19,15 +19,16 @@ import numpy as np
 import openvino as ov
 from openvino import opset13 as ops
 
-from mood.engines import Forward, Unsupported
+from mood.engines import EXACT, HALF, QUANTISED, Forward, Unsupported
 
 FIX = "Choose --engine keras"
 Node = Any  # an output of an OpenVINO operation
 OPTIONS = {
-    "INFERENCE_PRECISION_HINT": "f32",  # the default may be bfloat16: wrong by 0.01, no faster without AMX
     "PERFORMANCE_HINT": "LATENCY",
     "ENABLE_CPU_PINNING": False,  # a thread that is bound to a core waits for whatever else runs there
 }
+# Said always: the default may be bfloat16, which is wrong by 0.01 and no faster without AMX.
+HINTS = {EXACT: "f32", HALF: "bf16", QUANTISED: "f32"}
 PLAIN_ACTIVATIONS = {
     "linear": lambda x: x,
     "relu": ops.relu,
@@ -62,9 +63,10 @@ def build_graph(network: keras.Model) -> ov.Model:
     return ov.Model([ops.result(ops.transpose(output, channels_last)) for output in outputs], [slices])
 
 
-def graph_forward(graph: ov.Model | Path) -> Forward:
+def graph_forward(graph: ov.Model | Path, precision: str = EXACT) -> Forward:
     """What runs a graph, in memory or on disk."""
-    compiled = ov.Core().compile_model(graph, "CPU", OPTIONS)
+    options = OPTIONS | {"INFERENCE_PRECISION_HINT": HINTS[precision]}
+    compiled = ov.Core().compile_model(graph, "CPU", options)
     request, outputs = compiled.create_infer_request(), len(compiled.outputs)
 
     def run(images: np.ndarray) -> Any:

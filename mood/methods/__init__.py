@@ -30,7 +30,7 @@ REGISTRY = {
 BASELINES = ("atlas", "pca", "autoencoder")  # what a method worth having must beat
 MEMBERS = {
     "ensemble": ("fpi", "ascnet"),
-    "joint": ("mix", "normative"),
+    "joint": ("detail", "normative"),
 }  # methods that can take the trained weights of others
 
 

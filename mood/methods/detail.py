@@ -40,6 +40,7 @@ View = Literal["sagittal", "coronal", "axial"]
 class DetailSettings(Mix3dSettings):
     """Chosen so that a brain takes a few seconds on two cores."""
 
+    smoothing_mm: Annotated[float, Meta(ge=0, le=50)] = 2.0  # standard deviation, of the map
     views: Annotated[tuple[View, ...], Meta(min_length=1, max_length=3)] = ("axial", "coronal", "sagittal")
     context: Annotated[int, Meta(ge=0, le=8)] = 2  # neighbouring slices on either side
     slices: Annotated[int, Meta(ge=1, le=128)] = 16  # of each brain of a batch
@@ -60,12 +61,12 @@ class Detail(Mix3d):
 
     def __init__(self, region: Region, settings: DetailSettings) -> None:
         super().__init__(region, settings)
-        further = {view: self.build() for view in settings.views[1:]}
-        self.networks = {settings.views[0]: self.network, **further}
+        self.networks: dict[str, keras.Model] = {settings.views[0]: self.network}
+        self.networks.update((view, self.build()) for view in settings.views[1:])
 
     @classmethod
     def default_settings(cls, region: Region) -> DetailSettings:
-        return DetailSettings(**Mix3d.default_settings(region).to_dict())
+        return DetailSettings.from_dict(Mix3d.default_settings(region).to_dict() | {"smoothing_mm": 2.0})
 
     def build(self) -> keras.Model:
         seen = 2 * self.settings.context + 1

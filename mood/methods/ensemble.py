@@ -5,7 +5,7 @@ share of healthy voxels that are higher, `mood.calibration`); the root of their 
 rarity again: a fifth of the scale a decade, 0 outside the body. Where that was never measured the map is the plain
 mean of theirs. Each member works on its own grid, and one that can sees scans of fine voxels on a finer grid as well.
 
-`ensemble` is FPI and ASC-Net, `joint` is mix and normative.
+`ensemble` is FPI and ASC-Net, `joint` is detail and normative.
 """
 
 from __future__ import annotations
@@ -29,12 +29,13 @@ from mood.methods.settings import Millimetres, Settings
 from mood.regions import Grid, Region
 from mood.resampling import apply_along_axes, centred_resampling
 from mood.synthesis.native import NativeScan
-from mood.typed import Batch, Width
+from mood.typed import Batch, Share, Width
 from mood.weights.bundle import read_bundle, write_bundle
 
 log = logging.getLogger(__name__)
 
 FINE = "{} fine"  # a member on the finer grid
+NORMATIVE_SHARE = 0.25  # of each of its maps in the joint one, beside 1 of detail
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,6 +47,7 @@ class EnsembleSettings(Settings):
     members: dict[str, dict[str, Any]] = dataclasses.field(default_factory=dict)  # settings by member's name
     finer_mm: Millimetres | None = None  # voxels of the second grid, for members that can see one; None: no such grid
     fine_below_mm: Annotated[float, Meta(gt=0, le=50)] = 1.5  # longest voxel side of scans that it shows more of
+    shares: dict[str, Share] = dataclasses.field(default_factory=dict)  # what a member's maps count; 1 when not named
     # What maps reach in healthy tissue: of a member's by its name, of joint ones by the names joined by '+'.
     rare: dict[str, RareValues] = dataclasses.field(default_factory=dict)
 
@@ -68,23 +70,24 @@ class Ensemble(Method):
 
     @classmethod
     def composed_of(cls, members: list[Method], settings: dict[str, Any] | None = None) -> Ensemble:
-        """An ensemble of trained methods of one region.
-
-        Without settings it works on the grid of the member with the finest voxels.
-        """
+        """An ensemble of trained methods of one region, with settings or its own defaults."""
         region = members[0].region
         if settings:
             return cls(region, cls.settings_type.from_dict(settings), members)
-        finest = min(members, key=lambda member: float(np.prod(member.settings.spacing_mm))).settings
         described = {member.name: member.settings.to_dict() for member in members}
-        own = dataclasses.replace(
+        own = dataclasses.replace(cls.joint_settings(region, members), members=described)
+        return cls(region, own, members)
+
+    @classmethod
+    def joint_settings(cls, region: Region, members: list[Method]) -> EnsembleSettings:
+        """Those of an ensemble of trained members: the grid is that of the member with the finest voxels."""
+        finest = min(members, key=lambda member: float(np.prod(member.settings.spacing_mm))).settings
+        return dataclasses.replace(
             cls.default_settings(region),
             grid_shape=finest.grid_shape,
             spacing_mm=finest.spacing_mm,
             slice_axis=finest.slice_axis,
-            members=described,
         )
-        return cls(region, own, members)
 
     @property
     def finished(self) -> bool:
@@ -163,8 +166,12 @@ class Ensemble(Method):
         rare = {name: self._rare(name) for name in maps}
         if any(values is None for values in rare.values()):
             return np.clip(np.mean(list(maps.values()), axis=0), 0.0, 1.0).astype(np.float32)
-        score_map = as_score(joint_rarity(maps, {name: of for name, of in rare.items() if of} | self.settings.rare))
+        score_map = as_score(self.rarity(maps, {name: of for name, of in rare.items() if of} | self.settings.rare))
         return np.where(scan > 0, score_map, np.float32(0))
+
+    def rarity(self, maps: Mapping[str, np.ndarray], rare: Mapping[str, RareValues]) -> np.ndarray:
+        """What maps are joined to, in decades, given what each reaches in healthy tissue."""
+        return joint_rarity(maps, rare, self.settings.shares)
 
     def _rare(self, name: str) -> RareValues | None:
         """What a member's map reaches in healthy tissue, as measured for the ensemble or else for the member."""
@@ -201,7 +208,7 @@ class Ensemble(Method):
 
 
 class Joint(Ensemble):
-    """Mix, on two grids where voxels are fine, and normative: each finds what the other does not."""
+    """Detail and normative: what was taught and what is unusual; each finds what the other does not."""
 
     name = "joint"
     learns_from_unlabelled = False
@@ -209,8 +216,11 @@ class Joint(Ensemble):
     @classmethod
     def default_settings(cls, region: Region) -> EnsembleSettings:
         grid = region.grid.coarsened(128)
-        finer_mm = 0.6 * min(grid.spacing_mm)
-        return EnsembleSettings(grid.shape, grid.spacing_mm, slice_axis=2, finer_mm=round(finer_mm, 4))
+        return EnsembleSettings(grid.shape, grid.spacing_mm, slice_axis=2, shares={"normative": NORMATIVE_SHARE})
+
+    @classmethod
+    def joint_settings(cls, region: Region, members: list[Method]) -> EnsembleSettings:
+        return cls.default_settings(region)  # no map of theirs shows anything finer
 
     def raw_sample_score(self, score_map: np.ndarray) -> float:
         return top_mean(score_map, self.settings.spacing_mm)

@@ -112,11 +112,11 @@ class Mix3d(NetworkMethod):
         # The scan keeps its middle in the middle of the frame, so what counts is how far the content reaches from it.
         extent = [2 * max(b - n // 2, n - n // 2 - a) for a, b, n in zip(low, high, scan.shape, strict=True)]
         frame = fit_shape(standardised(scan, self.region), self.frame_shape(extent))
-        scores = self.estimate(self.channels(frame)[0])
+        coarse_mm = tuple(FACTOR * mm for mm in self.settings.spacing_mm)
+        scores = smoothed(self.estimate(self.channels(frame)[0]), self.settings.smoothing_mm, coarse_mm)
         for axis in range(3):
             scores = np.repeat(scores, FACTOR, axis)
-        score_map = fit_shape(scores.astype(np.float32), scan.shape)
-        return smoothed(score_map, self.settings.smoothing_mm, self.settings.spacing_mm)
+        return fit_shape(scores.astype(np.float32), scan.shape)
 
     def estimate(self, channels: np.ndarray) -> np.ndarray:
         """What the network says of each of its voxels: (X', Y', Z', 8 or 16) float32 to (X', Y', Z')."""
@@ -156,8 +156,8 @@ class Mix3d(NetworkMethod):
         order, size = rng.permutation(len(store)), self.settings.batch_size
         for start in range(0, len(order), size):
             hosts = np.resize(order[start : start + size], size)
-            drawn = (
-                (network, images, images.draw_batch(hosts, drawing, grid_mm, rng))
-                for network, images in learners.values()
-            )
-            yield {"loss": float(np.mean([network.train_on_batch(*images(batch)) for network, images, batch in drawn]))}
+            losses = []
+            for network, images in learners.values():
+                batch = images.draw_batch(hosts, drawing, grid_mm, rng)
+                losses.append(float(network.train_on_batch(*images(batch))))
+            yield {"loss": float(np.mean(losses))}

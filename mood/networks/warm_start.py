@@ -26,11 +26,9 @@ def begin_as(target: keras.Model, source: keras.Model, members: tuple[int, int],
         The input of `source` as a weighted sum of that of `target`.
     """
     for layer in (layer for layer in target.layers if layer.weights):
-        pair = [source.get_layer(prefix(i) + layer.name).get_weights() for i in members]
-        shapes = [array.shape for array in layer.get_weights()]
-        layer.set_weights(
-            [_joined(layer.name, *arrays, shape, seen) for *arrays, shape in zip(*pair, shapes, strict=True)]
-        )
+        one, other = (source.get_layer(prefix(i) + layer.name).get_weights() for i in members)
+        shapes = (array.shape for array in layer.get_weights())
+        layer.set_weights([_joined(layer.name, *arrays, seen) for arrays in zip(one, other, shapes, strict=True)])
 
 
 def _joined(name: str, one: np.ndarray, other: np.ndarray, shape: tuple[int, ...], seen: np.ndarray) -> np.ndarray:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mood.calibration import RareValues, as_score, calibrate, joined_name, joint_rarity
+from mood.calibration import RareValues, as_score, calibrate, joined_name
 from mood.detector import Detector
 from mood.errors import NoInputError
 from mood.methods import load_method, method_type
@@ -62,8 +62,8 @@ def join_weights(
     ensemble = kind.composed_of([load_method(member) for member in members])
     assert isinstance(ensemble, Ensemble)
     maps = [healthy_maps(ensemble, path) for path in healthy]
-    measured = replace(ensemble.settings, rare=rare_values(maps))
-    joint = [joint_map(measured.rare, one) for one in maps]
+    measured = replace(ensemble.settings, rare=rare_values(ensemble, maps))
+    joint = [joint_map(ensemble, measured.rare, one) for one in maps]
     scores = [ensemble.raw_sample_score(score_map) for score_map in joint]
     tissue = [score_map[one.tissue] for score_map, one in zip(joint, maps, strict=True)]
     facts = TrainingFacts(selection_ap=-1.0, held_out_scans=tuple(scan_name(path) for path in healthy), note=note)
@@ -78,7 +78,7 @@ def healthy_maps(ensemble: Ensemble, path: Path) -> HealthyMaps:
     return HealthyMaps(tissue, {name: of[tissue] for name, of in ensemble.maps(scan.data, scan.further).items()})
 
 
-def rare_values(maps: Iterable[HealthyMaps]) -> dict[str, RareValues]:
+def rare_values(ensemble: Ensemble, maps: Iterable[HealthyMaps]) -> dict[str, RareValues]:
     """What each map reaches in healthy tissue, and what those do that are joined, with the finer grid and without."""
     maps = list(maps)
     rare = {
@@ -87,12 +87,12 @@ def rare_values(maps: Iterable[HealthyMaps]) -> dict[str, RareValues]:
     }
     joined: dict[str, list[np.ndarray]] = {}
     for one in [*maps, *(one.without_finer() for one in maps)]:
-        joined.setdefault(joined_name(one.values), []).append(joint_rarity(one.values, rare))
+        joined.setdefault(joined_name(one.values), []).append(ensemble.rarity(one.values, rare))
     return rare | {name: RareValues.of(np.concatenate(values)) for name, values in joined.items() if name not in rare}
 
 
-def joint_map(rare: dict[str, RareValues], one: HealthyMaps) -> np.ndarray:
+def joint_map(ensemble: Ensemble, rare: dict[str, RareValues], one: HealthyMaps) -> np.ndarray:
     """The ensemble's map from its members', (X, Y, Z) float32 in [0, 1]."""
     score_map = np.zeros(one.tissue.shape, np.float32)
-    score_map[one.tissue] = as_score(joint_rarity(one.values, rare))
+    score_map[one.tissue] = as_score(ensemble.rarity(one.values, rare))
     return score_map

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from mood.typed import encode
-from mood.weights.config import Step, TrainingFacts, WeightsConfig
+from mood.weights.config import CurvePoint, Step, TrainingFacts, WeightsConfig
 
 NOT_RECORDED = (
     "These weights were trained before command, commit and library versions were recorded, so nothing promises "
     "that they can be made again byte for byte."
 )
+
+LEARNT = "Average precision on altered places of the training's own kinds, in brains that it was kept from."
 
 
 def card_text(config: WeightsConfig) -> str:
@@ -24,14 +27,23 @@ def card_text(config: WeightsConfig) -> str:
     training = encode(config.training)
     note = training.pop("note", "") or "Nothing was stated about the data."
     training.pop("provenance", None)
+    training.pop("curves", None)
     sections = [f"# {config.method}-{config.region}", note, _choice(config.training)]
-    sections += ["## What was used", _table(training), "## Made with"]
+    sections += ["## What was used", _table(training)]
+    if curves := config.training.curves:
+        sections += ["## Learning curves", LEARNT, *(_curve(name, points) for name, points in curves.items())]
+    sections.append("## Made with")
     sections += [_step(step) for step in config.training.provenance] or [NOT_RECORDED]
     plain = {name: value for name, value in encode(config.settings).items() if not isinstance(value, dict)}
     sections += ["## Settings", _table(plain)]
     if config.bench:
         sections += ["## Measured", _table(encode(config.bench))]
     return "\n\n".join(sections) + "\n"
+
+
+def _curve(name: str, points: Sequence[CurvePoint]) -> str:
+    rows = [f"| {p.steps} | {p.seconds:.0f} | {p.loss:.4f} | {p.check_ap:.3f} | {p.chance:.4f} |" for p in points]
+    return "\n".join([f"{name}:\n", "| steps | seconds | loss | AP | chance |", "| --- " * 5 + "|", *rows])
 
 
 def summary(config: WeightsConfig) -> list[str]:

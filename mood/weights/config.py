@@ -31,6 +31,17 @@ class Step:
 
 
 @dataclass(frozen=True)
+class CurvePoint:
+    """What a network had learnt at some moment of its training."""
+
+    steps: Count
+    seconds: Annotated[float, Meta(ge=0)]
+    loss: float  # mean of the last steps
+    check_ap: Share  # on its own task in scans kept apart
+    chance: Share  # share of the voxels there that were altered
+
+
+@dataclass(frozen=True)
 class TrainingFacts:
     """How weights came about, for people and for joining."""
 
@@ -44,6 +55,7 @@ class TrainingFacts:
     minutes: Annotated[float, Meta(ge=0)] = 0.0
     device: str = ""
     note: str = ""  # on the data and their licences
+    curves: dict[str, tuple[CurvePoint, ...]] = field(default_factory=dict)  # by part of the method
     provenance: tuple[Step, ...] = ()  # empty for weights older than this record
 
 

@@ -132,6 +132,12 @@ def test_calibrated_maps_are_joined_by_rarity_and_lie_within_the_body():
     assert not score_map[:4].any()
 
 
+def test_a_member_counts_as_much_as_its_share():
+    scan = np.ones((24, 20, 16), np.float32)
+    ensemble = joint([Known("a", 0.3, UNIFORM), Known("b", 0.1, UNIFORM)], shares={"b": 0.5})
+    np.testing.assert_allclose(ensemble.score_volume(scan), 0.2 * np.sqrt((9 + 0.5) / 1.5), atol=1e-5)
+
+
 def test_what_joint_rarities_reach_in_healthy_tissue_makes_them_rarities_again():
     told = {"a+b": {"values": [0.0, 2.0, 4.0], "rarities": [0.0, 3.0, 4.0]}}
     ensemble = joint([Known("a", 0.2, UNIFORM), Known("b", 0.2, UNIFORM)], rare=told)

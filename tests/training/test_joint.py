@@ -1,6 +1,9 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
+from mood.calibration import joint_rarity
 from mood.errors import NoInputError
 from mood.methods import load_method
 from mood.regions import BRAIN
@@ -20,13 +23,14 @@ def healthy(rng, fine):
 
 def test_single_and_joint_maps_are_measured_with_the_finer_grid_and_without(rng):
     maps = [healthy(rng, fine=True) for _ in range(4)] + [healthy(rng, fine=False)]
-    rare = rare_values(maps)
+    ensemble = SimpleNamespace(rarity=joint_rarity)
+    rare = rare_values(ensemble, maps)
     assert set(rare) == {"mix", "mix fine", "normative", "mix+normative", "mix+mix fine+normative"}
     for some in (maps[:4], [one.without_finer() for one in maps]):
-        values = np.concatenate([joint_map(rare, one)[one.tissue] for one in some])
+        values = np.concatenate([joint_map(ensemble, rare, one)[one.tissue] for one in some])
         for decade in (1, 2, 3):  # a fifth of the scale each
             assert (values > 0.2 * decade).mean() == pytest.approx(10.0**-decade, rel=0.1)
-    assert not joint_map(rare, maps[0])[~maps[0].tissue].any()
+    assert not joint_map(ensemble, rare, maps[0])[~maps[0].tissue].any()
 
 
 @pytest.fixture
