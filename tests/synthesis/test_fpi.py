@@ -105,3 +105,25 @@ def test_every_slice_of_a_pair_gets_a_patch_of_its_own(rng):
     assert len({tuple(np.argwhere(piece).min(axis=0)) for piece in label}) > 6
     again = mix_pair(host, foreign, np.random.default_rng(3))
     np.testing.assert_array_equal(again[2], label)
+
+
+def test_a_pair_is_mixed_as_was_asked(rng):
+    host, foreign = rng.random((2, 12, 40, 36), dtype=np.float32)
+    label = mix_pair(host, foreign, np.random.default_rng(3), core=0.9, classes=5, difference_step=0.25)[2]
+    again = np.random.default_rng(3)
+    patches = [draw_patch((40, 36), again, core=0.9, classes=5) for _ in host]
+    expected = [patch_label(a, b, patch, 0.25) for a, b, patch in zip(host, foreign, patches, strict=True)]
+    np.testing.assert_array_equal(label, expected)
+    assert label.dtype == expected[0].dtype == np.float32
+    assert label_to_classes(label, 5).dtype == np.uint8
+
+
+def test_subjects_of_unequal_length_are_no_pair(rng):
+    host, foreign = rng.random((6, 40, 36)), rng.random((5, 40, 36))
+    with pytest.raises(ValueError, match="shorter"):
+        mix_pair(host, foreign, rng)
+
+
+def test_a_small_slice_gets_a_patch_of_two_pixels(rng):
+    patches = [draw_patch((16, 16), rng, half_width=(0.0, 0.01)) for _ in range(9)]
+    assert {p.rows[1] - p.rows[0] for p in patches} == {2}

@@ -10,6 +10,11 @@ from mood.training.join import join
 from mood.training.run import Schedule, train
 from mood.weights.store import read_folder
 
+# Without graphs Keras remarks on a network of one input that is given as a list.
+pytestmark = [
+    pytest.mark.usefixtures("eager"),
+    pytest.mark.filterwarnings("ignore:The structure of `inputs` doesn't match:UserWarning"),
+]
 SMALL = {"grid_shape": (32, 32, 16), "spacing_mm": (1.0, 1.0, 1.0), "width": 1, "members": 1, "smoothing_mm": 0.0}
 
 
@@ -29,16 +34,22 @@ def trained(healthy, folder, views, seed, **changes):
 
 
 @pytest.fixture(scope="module")
-def apart(healthy, tmp_path_factory):
+def apart(eager, healthy, tmp_path_factory):
     folder = tmp_path_factory.mktemp("weights")
     one = trained(healthy, folder / "plain", ("plain",), 0)
     two = trained(healthy, folder / "mirrored", ("mirrored", "standardised"), 1, members=2)
     return one, two
 
 
-def test_the_map_is_the_mean_over_all_networks(apart, healthy, tmp_path, rng):
-    join(apart, healthy, tmp_path / "joined")
-    joined = load_method(read_folder(tmp_path / "joined"))
+@pytest.fixture(scope="module")
+def joined(apart, healthy, tmp_path_factory):
+    """The folder of all three networks, and the average precision that was measured."""
+    folder = tmp_path_factory.mktemp("weights") / "three"
+    return folder, join(apart, healthy, folder)
+
+
+def test_the_map_is_the_mean_over_all_networks(apart, joined, rng):
+    joined = load_method(read_folder(joined[0]))
     assert joined.settings.views == ("plain", "standardised", "mirrored")
     assert joined.settings.members == 3
     scan = rng.uniform(0.0, 1.0, (32, 32, 16)).astype(np.float32)
@@ -55,25 +66,24 @@ def test_joining_from_the_command_line(apart, healthy, tmp_path, capsys):
     assert read_folder(tmp_path / "joined").config.settings["members"] == 3
 
 
-def test_joined_weights_are_joined_again(apart, healthy, tmp_path, rng):
-    join(apart, healthy, tmp_path / "three")
-    join([read_folder(tmp_path / "three"), apart[0]], healthy, tmp_path / "four")
+def test_joined_weights_are_joined_again(apart, joined, healthy, tmp_path, rng):
+    join([read_folder(joined[0]), apart[0]], healthy, tmp_path / "four")
     scan = rng.uniform(0.0, 1.0, (32, 32, 16)).astype(np.float32)
     one, three, four = (
         load_method(weights).score_volume(scan)
-        for weights in (apart[0], read_folder(tmp_path / "three"), read_folder(tmp_path / "four"))
+        for weights in (apart[0], read_folder(joined[0]), read_folder(tmp_path / "four"))
     )
     np.testing.assert_allclose(four, (3 * three + one) / 4, atol=1e-5)
 
 
-def test_the_card_tells_of_all(apart, healthy, tmp_path):
-    ap = join(apart, healthy, tmp_path)
-    facts = read_folder(tmp_path).config.training
+def test_the_card_tells_of_all(joined):
+    folder, ap = joined
+    facts = read_folder(folder).config.training
     assert facts.steps == 8
     assert len(facts.chosen_step) == 2
     assert [step.step for step in facts.provenance] == ["train", "train", "join"]
     assert facts.selection_ap == pytest.approx(ap, abs=1e-4)
-    assert "Joined from 2" in (tmp_path / "card.md").read_text()
+    assert "Joined from 2" in (folder / "card.md").read_text()
 
 
 def test_what_does_not_belong_together_is_refused(apart, healthy, tmp_path):

@@ -1,3 +1,6 @@
+import shutil
+from pathlib import Path
+
 import nibabel as nib
 import numpy as np
 import pytest
@@ -29,9 +32,15 @@ def module_healthy(tmp_path_factory):
 
 
 @pytest.fixture(scope="module", params=["fpi", "mix"])
-def weights(request, tmp_path_factory, module_healthy):
-    folder = tmp_path_factory.mktemp(request.param)
-    train(module_healthy, folder, request.param, BRAIN, SMALL, Schedule(steps=3, check_every=3, held_out=1))
+def exact(request, tmp_path_factory, module_healthy):
+    """Trained weights that are not quantised."""
+    folder = tmp_path_factory.mktemp("exact") / request.param
+    return train(module_healthy, folder, request.param, BRAIN, SMALL, Schedule(steps=3, check_every=3, held_out=1))
+
+
+@pytest.fixture(scope="module")
+def weights(exact, tmp_path_factory, module_healthy):
+    folder = Path(shutil.copytree(exact, tmp_path_factory.mktemp("int8") / exact.name))
     found = quantise_weights(read_folder(folder), module_healthy, scans=2)
     assert 0 < found.mean <= found.largest
     assert found.mean < 0.03  # of an untrained network
@@ -60,10 +69,9 @@ def test_a_flipped_byte_in_a_graph_is_noticed(weights):
     load_method(weights, precision="int8")
 
 
-def test_weights_without_graphs_say_what_to_do(module_healthy, tmp_path):
-    folder = train(module_healthy, tmp_path, "fpi", BRAIN, SMALL, Schedule(steps=1, check_every=1, held_out=1))
+def test_weights_without_graphs_say_what_to_do(exact):
     with pytest.raises(WeightsError, match="mood quantise"):
-        load_method(read_folder(folder), precision="int8")
+        load_method(read_folder(exact), precision="int8")
 
 
 def test_new_weights_drop_the_graphs_of_the_old(weights, module_healthy, tmp_path):
