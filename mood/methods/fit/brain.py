@@ -75,12 +75,13 @@ def _likeness(scan: np.ndarray, grid: Grid, region: Region) -> dict[str, float]:
     template = packaged_template(str(region.template), grid)
     assert template.image is not None
     registration = register(standardised(scan, region), grid.spacing_mm, template)
+    image = np.zeros(grid.shape) if template.image is None else template.image
     tissue = registration.to_template((scan > 0).astype(np.float32)) > TISSUE
     return {
         "correlation": registration.correlation,
         "outside": registration.outside,
-        "covered": float(tissue[template.image > 0].mean()),
-        "white_to_grey": _white_to_grey(scan, tissue, registration, template.image),
+        "covered": float(tissue[image > 0].mean()),
+        "white_to_grey": _white_to_grey(scan, tissue, registration, image),
     }
 
 
