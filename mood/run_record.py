@@ -116,8 +116,8 @@ class FormerRun:
     """What the record of an earlier run says."""
 
     about: dict[str, Any]
-    made_from: dict[str, Fingerprint]  # by the names of the scans
-    fit: dict[str, str] = field(default_factory=dict)  # likewise
+    made_from: dict[str, Fingerprint]  # by the names of the scans, as what follows
+    fit: dict[str, str] = field(default_factory=dict)
 
     def check_same(self, about: dict[str, Any], folder: Path) -> None:
         """`UsageError` when that run was about something else."""

@@ -456,3 +456,32 @@ def test_killed_at_any_write_the_same_command_finishes(folder, tmp_path, method,
         assert outputs(out) == outputs(tmp_path / "whole")
         assert statuses(predict_folder(folder, out, method)) == SKIPPED
         assert not list(out.glob(".*"))
+
+
+def test_what_the_weights_do_not_know_is_scored_with_the_reason_on_record(folder, tmp_path, method, caplog):
+    outcomes = predict_folder(folder, tmp_path / "out", method)
+    assert all("too small for an adult's brain" in outcome.fit for outcome in outcomes)
+    assert sum("not fit to score" in record.message for record in caplog.records) == len(outcomes)
+    rows = list(csv.DictReader((tmp_path / "out" / "scores.csv").read_text().splitlines()))
+    assert [row["fit"] for row in rows] == [outcome.fit for outcome in outcomes]
+    entry = json.loads((tmp_path / "out" / "run.json").read_text())["scans"][0]
+    assert entry["fit"] == outcomes[0].fit
+    assert entry["figures"]["voxel_mm"] == 2.0
+    again = predict_folder(folder, tmp_path / "out", method)
+    assert [(one.status, one.fit) for one in again] == [("skipped", one.fit) for one in outcomes]
+
+
+def test_strict_fails_what_the_weights_do_not_know_and_writes_nothing_of_it(folder, tmp_path, method):
+    outcomes = predict_folder(folder, tmp_path / "out", method, strict=True)
+    assert {outcome.status for outcome in outcomes} == {"failed"}
+    assert "not fit to score: too small" in outcomes[0].message
+    assert outcomes[0].unfit
+    assert not list((tmp_path / "out").glob("*.nii.gz*"))
+
+
+def test_the_challenge_scores_what_is_not_fit_and_cannot_be_strict(folder, tmp_path, method, caplog):
+    predict_folder(folder, tmp_path / "out", method, "sample", challenge=True)
+    assert sum("not fit to score" in record.message for record in caplog.records) == 3
+    assert float((tmp_path / "out" / "a.nii.gz.txt").read_text()) != 0.5
+    with pytest.raises(UsageError, match="--strict"):
+        predict_folder(folder, tmp_path / "out", method, challenge=True, strict=True)

@@ -55,7 +55,7 @@ def measure_body(scan: np.ndarray, spacing_mm: tuple[float, ...]) -> dict[str, f
         "section_cm2": float(np.median(sections)),
         "height_mm": float(slices.size * spacing_mm[2]),
         "gas": float(np.median(gas)),
-        "known_density": sum(known) / max(solid.size, 1),
+        "known_density": float(sum(known) / max(solid.size, 1)),
         "shell": _shell(scan, body, spacing_mm),
     }
 

@@ -17,7 +17,7 @@ from mood.methods.registration.template import packaged_template
 from mood.regions import Grid, Region
 
 COARSEST_MM = 4.5
-SMALLEST_ML, LARGEST_ML = 750.0, 2100.0
+SMALLEST_ML, LARGEST_ML = 750.0, 2200.0
 LARGEST_HEAD_MM = (240.0, 300.0, 400.0)  # left to right, back to front, and down to the neck
 TISSUE = 0.5  # of a registered voxel, to be tissue
 CLASSES = ((0.35, 0.65), (0.85, 1.0))  # of the template's brightness inside the brain: grey matter, white matter
@@ -32,9 +32,9 @@ SKULL = Limit("volume_ml", "the skull is still on", "{:.0f} ml of tissue", high=
 NO_HEAD = Limit("volume_ml", "larger than a head: another part of the body", "{:.0f} ml of tissue", high=LARGEST_ML)
 CONTRAST = (
     Limit("white_to_grey", "white matter is not brighter than grey matter: not T1", "{:.2f} times as bright", 1.05),
-    Limit("correlation", "it is unlike a T1 of a brain", "correlation {:.2f} with the template", 0.45),
+    Limit("correlation", "it is unlike a T1 of a brain", "correlation {:.2f} with the template", 0.52),
 )
-RIM = Limit("outside", "parts of the skull or the neck are still on", "{:.2f} of the brain's brightness around it")
+RIM = Limit("outside", "parts of skull or neck are still on", "{:.2f} of the brain's brightness around it", high=0.06)
 WHOLE = Limit("covered", "a part of the brain is missing", "{:.0%} of the template covered", 0.88)
 
 
@@ -75,12 +75,13 @@ def _likeness(scan: np.ndarray, grid: Grid, region: Region) -> dict[str, float]:
     template = packaged_template(str(region.template), grid)
     assert template.image is not None
     registration = register(standardised(scan, region), grid.spacing_mm, template)
+    image = np.zeros(grid.shape) if template.image is None else template.image
     tissue = registration.to_template((scan > 0).astype(np.float32)) > TISSUE
     return {
         "correlation": registration.correlation,
         "outside": registration.outside,
-        "covered": float(tissue[template.image > 0].mean()),
-        "white_to_grey": _white_to_grey(scan, tissue, registration, template.image),
+        "covered": float(tissue[image > 0].mean()),
+        "white_to_grey": _white_to_grey(scan, tissue, registration, image),
     }
 
 
