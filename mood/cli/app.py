@@ -17,6 +17,8 @@ from mood.atomic import HDF5_FAULT
 from mood.cli import about as cli_about
 from mood.cli import ascnet as cli_ascnet
 from mood.cli import challenge as cli_challenge
+from mood.cli import evaluate as cli_evaluate
+from mood.cli import formats as cli_formats
 from mood.cli import output, scans, stopping
 from mood.cli import report as cli_report
 from mood.cli import train as cli_train
@@ -35,7 +37,7 @@ from mood.cli.options import (
     region_choice,
 )
 from mood.cli.output import JsonOption, QuietOption, VerboseOption
-from mood.errors import MoodError, UsageError
+from mood.errors import MoodError
 from mood.regions import REGIONS, get_region
 
 app = typer.Typer(
@@ -82,6 +84,8 @@ def predict(
     verbose: VerboseOption = False,
     quiet: QuietOption = False,
     json_output: JsonOption = False,
+    participants: cli_formats.ParticipantsOption = None,
+    bids_out: cli_formats.BidsOutOption = None,
 ) -> None:
     """Score scans: a map NAME.nii.gz and a score NAME.nii.gz.txt each, higher = more abnormal."""
     from mood import predict as prediction
@@ -90,6 +94,9 @@ def predict(
     from mood.images import scans_to_score
 
     paths = scans_to_score(source, target, challenge=challenge)
+    paths = cli_formats.chosen(paths, participants, source)
+    if bids_out is not None:
+        cli_formats.prepare_bids(paths, source, bids_out, mode)
     runtime.ensure_temporary_folder(target)
     if challenge:
         task = cli_challenge.Task(target, region, method, mode, weights, engine, precision, deadline)
@@ -115,6 +122,8 @@ def predict(
         cli_report.write_previews(source, target, region, weights)
     if report:
         cli_report.write_report(source, target, target / "report", region=region, weights=weights)
+    if bids_out is not None:
+        cli_formats.write_bids(paths, source, target, bids_out, region, weights)
     if any(outcome.status == "failed" for outcome in outcomes):
         raise typer.Exit(errors.EXIT_SOME_FAILED)
 
@@ -125,48 +134,7 @@ app.command()(cli_train.join)
 app.command()(cli_train.quantise)
 
 
-@app.command()
-def evaluate(
-    labels: Annotated[Path, typer.Option("-l", "--labels", help="toy_label folder, or the labels themselves.")],
-    predictions: Annotated[list[str], typer.Option("-p", "--predictions", help="FOLDER or NAME=FOLDER; repeatable.")],
-    mode: ModeOption = "both",
-    json_file: Annotated[
-        Path | None, typer.Option("--json", dir_okay=False, help="Write the results here too.")
-    ] = None,
-    resamples: Annotated[int, typer.Option(min=1, max=10**6, help="Bootstrap samples of the intervals.")] = 1000,
-    seed: SeedOption = 0,
-) -> None:
-    """Official average precision and more, several sets of predictions side by side."""
-    import numpy as np
-
-    from mood.evaluation import folder as evaluation
-    from mood.evaluation.results import render_kinds, render_table, save_evaluations
-
-    folders = _named_folders(predictions)
-    kept: dict[str, evaluation.Evaluation] = {}
-    for each in ("pixel", "sample") if mode == "both" else (mode,):
-        results = {
-            name: evaluation.evaluate_folder(labels, folder, each, np.random.default_rng(seed), resamples)
-            for name, folder in folders.items()
-        }
-        for table in filter(None, (render_table(results), render_kinds(results))):
-            console.print(table)
-        kept |= {f"{name} {each}": result for name, result in results.items()}
-    if json_file is not None:
-        save_evaluations(kept, json_file)
-
-
-def _named_folders(texts: list[str]) -> dict[str, Path]:
-    """The NAME=FOLDER of --predictions; `UsageError` where two have one name."""
-    folders: dict[str, Path] = {}
-    for text in texts:
-        name, equals, folder = text.partition("=")
-        name, path = (name, Path(folder)) if equals else (Path(text).name, Path(text))
-        if name in folders:
-            fix = "Write --predictions NAME=FOLDER, each with another name"
-            raise UsageError(f"two sets of predictions are called '{name}'", where=path, fix=fix)
-        folders[name] = path
-    return folders
+app.command()(cli_evaluate.evaluate)
 
 
 @app.command()
@@ -222,15 +190,15 @@ def main() -> None:
     run(sys.argv[1:])
 
 
-def run(arguments: list[str]) -> None:
+def run(arguments: list[str], program: typer.Typer = app, name: str = "mood") -> None:
     """Run one command line and leave the process; errors become one sentence and an exit status."""
     stopping.begin()
     output.start()
     sys.unraisablehook = _unraisable
     try:
-        app(arguments, prog_name="mood")
+        program(arguments, prog_name=name)
     except MoodError as error:
-        print(f"mood: {error}", file=sys.stderr)
+        print(f"{name}: {error}", file=sys.stderr)
         if HDF5_FAULT.search(str(error.__cause__)):
             _leave_at_once(error.exit_code)
         sys.exit(error.exit_code)

@@ -112,9 +112,8 @@ def find_scans(root: Path) -> list[Path]:
     images = sorted(path for path in anatomy if path.name.endswith(SUFFIXES))
     scans = [path for path in images if SCAN.fullmatch(scan_name(path)) and "_space-" not in path.name]
     if not scans:
-        what = (
-            f"the BIDS data set has no scan {PARTICIPANT}*/[ses-*/]anat/*_{SUFFIX}.nii.gz ({_described(root, images)})"
-        )
+        there = _described(root, images)
+        what = f"the BIDS data set has no scan sub-*/[ses-*/]anat/*_T1w.nii.gz ({there})"
         raise NoInputError(what, where=root, fix="Name a data set with T1w scans, or a folder of NIfTI files")
     people = {parse(scan_name(path)).participant for path in scans}
     log.info("%s: BIDS data set, %d T1w scans of %d participants", root, len(scans), len(people))

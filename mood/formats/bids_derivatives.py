@@ -29,6 +29,7 @@ from mood.installation import __version__
 VERSION = "1.10.0"  # of the standard
 DESC = "desc-mood"
 TABLE, IGNORED = "scores.tsv", ".bidsignore"
+FLAT = "mood"  # folder of maps under the names of their scans, where it lies among the derivatives
 SCORE = "SampleScore"  # in the map's description
 PLACE_COLUMNS = {
     "name": "Where in the body's extent, and how large",
@@ -99,7 +100,7 @@ def begin(folder: Path, source: Path, about: str) -> None:
         "DatasetLinks": {"source": address},
     }
     _write_json(folder / DESCRIPTION, description)
-    write_text(folder / IGNORED, f"{TABLE}\nmood/\n")
+    write_text(folder / IGNORED, f"{TABLE}\n{FLAT}\n")
 
 
 def _check_ours(folder: Path) -> None:

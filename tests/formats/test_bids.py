@@ -3,12 +3,13 @@ import pytest
 from mood.errors import NoInputError, UsageError
 from mood.formats import bids
 from mood.volume import find_scans, scan_name
+from tests.formats.toy_data_set import bids_errors
 
 T1W = ["sub-01_ses-a_T1w", "sub-01_ses-b_T1w", "sub-02_run-1_T1w"]
 
 
-def test_the_validator_takes_the_toy_data_set(bids_root, validated):
-    assert validated(bids_root) == []
+def test_the_validator_takes_the_toy_data_set(bids_root):
+    assert bids_errors(bids_root) == []
 
 
 def test_the_t1w_scans_of_a_data_set_are_found(bids_root):

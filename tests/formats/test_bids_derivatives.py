@@ -13,6 +13,7 @@ from mood.evaluation.report.findings import Finding
 from mood.formats import bids_derivatives
 from mood.formats.bids_derivatives import Derivative
 from mood.volume import load, save_map, scan_name
+from tests.formats.toy_data_set import bids_errors
 
 STEM = Path("sub-01/ses-a/anat/sub-01_ses-a_desc-mood")
 
@@ -39,13 +40,13 @@ def written(bids_root, tmp_path) -> Path:
     return target
 
 
-def test_the_validator_takes_the_derivatives(written, validated):
-    assert validated(written) == []
+def test_the_validator_takes_the_derivatives(written):
+    assert bids_errors(written) == []
 
 
-def test_the_validator_is_asked_something(written, validated):
+def test_the_validator_is_asked_something(written):
     (written / f"{STEM}_probseg.nii.gz").rename(written / f"{STEM}_anomaly.nii.gz")
-    assert any("anomaly" in error for error in validated(written))
+    assert any("anomaly" in error for error in bids_errors(written))
 
 
 def test_images_lie_on_the_scans_voxels(written, bids_root):
