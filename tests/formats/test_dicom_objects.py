@@ -67,11 +67,10 @@ def test_a_parametric_map_has_the_values(series, tmp_path):
     dicom_objects.save("pm", found, tmp_path / "pm.dcm")
     read = highdicom.pm.ParametricMap.from_dataset(pydicom.dcmread(tmp_path / "pm.dcm"))
     values = read.get_frames(dtype=np.float32)
-    np.testing.assert_array_equal(values, found.map)
-    places = [
-        float(one.PlanePositionSequence[0].ImagePositionPatient[2]) for one in read.PerFrameFunctionalGroupsSequence
-    ]
-    assert places == [float(source.ImagePositionPatient[2]) for source in found.sources]
+    groups = read.PerFrameFunctionalGroupsSequence
+    by_place = {float(group.PlanePositionSequence[0].ImagePositionPatient[2]): i for i, group in enumerate(groups)}
+    order = [by_place[float(source.ImagePositionPatient[2])] for source in found.sources]
+    np.testing.assert_array_equal(values[order], found.map)
 
 
 @pytest.mark.parametrize("kind", dicom_objects.KINDS)
