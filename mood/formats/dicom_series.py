@@ -140,8 +140,10 @@ def _headers(paths: Iterator[Path] | list[Path]) -> Iterator[tuple[Path, Any]]:
 
 def _series(uid: str, members: list[tuple[Path, Any]]) -> Series:
     first = members[0][1]
-    texts = [str(first.get(name) or "").strip() for name in ("SeriesNumber", "SeriesDescription", "Modality")]
-    return Series(uid, *texts, [path for path, _ in members], [header for _, header in members])
+    number, description, modality = (
+        str(first.get(name) or "").strip() for name in ("SeriesNumber", "SeriesDescription", "Modality")
+    )
+    return Series(uid, number, description, modality, [path for path, _ in members], [header for _, header in members])
 
 
 def _left_out(series: Series) -> bool:
