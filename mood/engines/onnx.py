@@ -190,7 +190,7 @@ def _normalisation(graph: Graph, layer: keras.Layer, x: str) -> str:
 def _rectified(graph: Graph, layer: keras.Layer, x: str) -> str:
     if layer.max_value is None:
         return graph.add("Relu", [x], layer.name)
-    ends = [graph.constant(np.float32(value), layer.name) for value in (0.0, layer.max_value)]
+    ends = [graph.constant(np.array(value, np.float32), layer.name) for value in (0.0, layer.max_value)]
     return graph.add("Clip", [x, *ends], layer.name)
 
 
