@@ -7,7 +7,8 @@ import pytest
 
 from mood.compression import is_whole_map
 from mood.errors import NoInputError, OutputError, ScanError
-from mood.volume import find_scans, load, read_score, save_map, save_score, scan_name
+from mood.run_record import read_score
+from mood.volume import find_scans, load, save_map, save_score, scan_name
 
 OBLIQUE = np.array([[0, -1.5, 0.3, 7], [2.0, 0, 0, -5], [0.1, 0, 3.0, 2], [0, 0, 0, 1]])
 
