@@ -18,6 +18,7 @@ from mood.cli import about as cli_about
 from mood.cli import ascnet as cli_ascnet
 from mood.cli import challenge as cli_challenge
 from mood.cli import evaluate as cli_evaluate
+from mood.cli import export as cli_export
 from mood.cli import formats as cli_formats
 from mood.cli import output, scans, stopping
 from mood.cli import report as cli_report
@@ -64,6 +65,7 @@ def _every_command(
 
 @app.command()
 def predict(
+    context: typer.Context,
     source: InputOption,
     target: OutputOption,
     region: RegionOption,
@@ -85,7 +87,9 @@ def predict(
     quiet: QuietOption = False,
     json_output: JsonOption = False,
     participants: cli_formats.ParticipantsOption = None,
+    series: cli_formats.SeriesOption = None,
     bids_out: cli_formats.BidsOutOption = None,
+    dicom_out: cli_formats.DicomOutOption = None,
 ) -> None:
     """Score scans: a map NAME.nii.gz and a score NAME.nii.gz.txt each, higher = more abnormal."""
     from mood import predict as prediction
@@ -93,10 +97,13 @@ def predict(
     from mood.detector import load_detector
     from mood.images import scans_to_score
 
+    cli_formats.check_mode(mode, challenge, bids_out=bids_out, dicom_out=dicom_out)
+    given = context.with_resource(cli_formats.given(source, target, region, series, dicom_out))
+    source = given.source
     paths = scans_to_score(source, target, challenge=challenge)
     paths = cli_formats.chosen(paths, participants, source)
     if bids_out is not None:
-        cli_formats.prepare_bids(paths, source, bids_out, mode)
+        cli_formats.prepare_bids(paths, source, bids_out)
     runtime.ensure_temporary_folder(target)
     if challenge:
         task = cli_challenge.Task(target, region, method, mode, weights, engine, precision, deadline)
@@ -124,6 +131,7 @@ def predict(
         cli_report.write_report(source, target, target / "report", region=region, weights=weights)
     if bids_out is not None:
         cli_formats.write_bids(paths, source, target, bids_out, region, weights)
+    cli_formats.write_dicom(given, target, region, weights)
     if any(outcome.status == "failed" for outcome in outcomes):
         raise typer.Exit(errors.EXIT_SOME_FAILED)
 
@@ -132,6 +140,7 @@ app.command()(cli_report.report)
 app.command()(cli_train.train)
 app.command()(cli_train.join)
 app.command()(cli_train.quantise)
+app.command()(cli_export.export)
 
 
 app.command()(cli_evaluate.evaluate)

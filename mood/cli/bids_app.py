@@ -27,6 +27,7 @@ app = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
 
 @app.command()
 def bids_app(
+    context: typer.Context,
     data_set: Annotated[Path, typer.Argument(metavar="BIDS", help="Top of a data set of skull-stripped T1w scans.")],
     target: Annotated[Path, typer.Argument(metavar="OUT", file_okay=False, help="Top of the derivatives.")],
     level: Annotated[
@@ -51,7 +52,7 @@ def bids_app(
         group(data_set, target, weights)
         return
     cli.predict(
-        data_set, predictions, REGION, method, weights=weights, engine=engine, precision=precision,
+        context, data_set, predictions, REGION, method, weights=weights, engine=engine, precision=precision,
         participants=participants, bids_out=target,
     )  # fmt: skip
 

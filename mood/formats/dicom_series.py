@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import logging
 import os
 import zipfile
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mood.errors import NoInputError, ScanError, UsageError
+from mood.formats import bids
 from mood.installation import advice
 from mood.nifti_file import SUFFIXES, first_line
 
@@ -56,20 +58,17 @@ class Series:
 
 def require() -> None:
     """`UsageError` where what reads DICOM is not installed."""
-    try:
-        import dcm2niix
-        import highdicom
-        import pydicom
-    except ImportError:
-        raise UsageError("what reads DICOM is not installed", fix=advice("dicom")) from None
-    del dcm2niix, highdicom, pydicom
+    if not all(map(importlib.util.find_spec, ("dcm2niix", "highdicom", "pydicom"))):
+        raise UsageError("what reads DICOM is not installed", fix=advice("dicom"))
 
 
 def is_dicom(source: Path) -> bool:
-    """Whether a folder, archive or file is to be read as DICOM; a folder with NIfTI files directly in it is not."""
+    """Whether a folder, archive or file is to be read as DICOM; not one with NIfTI files, or of BIDS."""
     if source.is_file():
         return source.suffix.lower() == ARCHIVE or _has_magic(source)
-    if not source.is_dir() or any(path.name.lower().endswith(SUFFIXES) for path in source.iterdir()):
+    if not source.is_dir() or bids.is_data_set(source):
+        return False
+    if any(path.name.lower().endswith(SUFFIXES) for path in source.iterdir()):
         return False
     return any(map(_has_magic, _files(source)))
 

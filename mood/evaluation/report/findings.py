@@ -13,10 +13,14 @@ import numpy as np
 from mood.errors import ScanError
 from mood.evaluation.places import Place, body_mask, find_places
 from mood.evaluation.report.facts import RunFacts, ScanFiles
+from mood.evaluation.report.rarity import TOP
 from mood.evaluation.report.study import read, usable
 from mood.evaluation.report.viewer_files import colour, title
-from mood.formats import bids, bids_derivatives
+from mood.formats import bids, bids_derivatives, dicom_objects
 from mood.formats.bids_derivatives import Derivative
+from mood.formats.dicom_geometry import on_frames
+from mood.formats.dicom_objects import Frames
+from mood.formats.dicom_volume import OpenedSeries
 from mood.intensities import to_unit_range
 from mood.volume import Volume
 
@@ -107,3 +111,54 @@ def save_bids(files: Sequence[ScanFiles], facts: RunFacts, source: Path, target:
         written += 1
     bids_derivatives.finish(target)
     return written
+
+
+def save_dicom(
+    files: ScanFiles, facts: RunFacts, opened: OpenedSeries, kinds: Sequence[str], target: Path
+) -> list[Path]:
+    """Write what stands out of a series as DICOM objects on its images, `NAME_seg.dcm` and `NAME_pm.dcm`.
+
+    Parameters
+    ----------
+    files : ScanFiles
+        Of the volume that the series became.
+    facts : RunFacts
+        Of the run that made the map.
+    opened : OpenedSeries
+    kinds : sequence of str
+        From `mood.formats.dicom_objects.KINDS`.
+    target : pathlib.Path
+        Folder to write to.
+
+    Returns
+    -------
+    list of pathlib.Path
+
+    Raises
+    ------
+    ScanError
+        When there is no map, or it does not lie on the images.
+    OutputError
+        When the folder cannot be written.
+    """
+    found = find(files, facts)
+    frames = _frames(found, facts, opened)
+    paths = [target / f"{files.name}_{kind}.dcm" for kind in kinds]
+    for kind, path in zip(kinds, paths, strict=True):
+        dicom_objects.save(kind, frames, path)
+    return paths
+
+
+def _frames(found: Finding, facts: RunFacts, opened: OpenedSeries) -> Frames:
+    geometry, affine, path = opened.geometry, found.volume.affine, opened.path
+    assert geometry is not None
+    about = facts.record.get("about", {})
+    return Frames(
+        sources=dicom_objects.read_sources([opened.series.files[i] for i in geometry.order]),
+        map=on_frames(found.score_map, affine, geometry, path),
+        labels=on_frames(found.labels, affine, geometry, path),
+        titles=[title(place) for place in found.places],
+        colours=[colour(place.number) for place in found.places],
+        display_range=(facts.threshold, max(facts.scale.value_at(TOP), facts.threshold)),
+        method=f"{facts.method} for {facts.region.name} {about.get('weights', '')[:8]}".strip(),
+    )
