@@ -108,8 +108,12 @@ def read_head(path: Path) -> NiftiHead:
             return _head(file, path, compressed)
     except READ_ERRORS as error:
         fix = "Convert it to NIfTI, or copy it again if it was cut off"
-        what = str(error).strip().splitlines() or [type(error).__name__]
-        raise ScanError(f"the file cannot be read as NIfTI ({what[0]})", where=path, fix=fix) from error
+        raise ScanError(f"the file cannot be read as NIfTI ({first_line(error)})", where=path, fix=fix) from error
+
+
+def first_line(error: BaseException) -> str:
+    """What an error says, in short; its kind where it says nothing."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def _head(file: io.BufferedIOBase, path: Path, compressed: bool) -> NiftiHead:

@@ -18,6 +18,7 @@ import numpy as np
 from mood import compression
 from mood.atomic import replacing
 from mood.errors import NoInputError, ScanError
+from mood.formats import bids
 from mood.nifti_file import (
     RE_EXPORT,
     READ_ERRORS,
@@ -25,6 +26,7 @@ from mood.nifti_file import (
     NiftiHead,
     check_readable,
     check_size,
+    first_line,
     name_left_out,
     read_head,
     scan_name,
@@ -65,11 +67,12 @@ class Volume:
 
 
 def find_scans(source: Path, *, with_labels: bool = False) -> list[Path]:
-    """The NIfTI files directly in a folder, by name, or one file; what is left out of a folder is named in the log.
+    """The scans of a folder by name, or one file; what is left out of a folder is named in the log.
 
     Parameters
     ----------
     source : pathlib.Path
+        With NIfTI files directly in it, or a BIDS data set.
     with_labels : bool
         Keep label files beside their scan too.
 
@@ -82,6 +85,8 @@ def find_scans(source: Path, *, with_labels: bool = False) -> list[Path]:
         return [source]
     if not source.is_dir():
         raise NoInputError("there is no such input folder", where=source, fix="Check the path or the mount")
+    if bids.is_data_set(source):
+        return bids.find_scans(source)
     visible = sorted(p for p in source.iterdir() if not p.name.startswith("."))
     files = [p for p in visible if p.name.lower().endswith(SUFFIXES)]
     names = {scan_name(p) for p in files}
@@ -151,7 +156,7 @@ def _read_float32(head: NiftiHead, path: Path) -> np.ndarray:
         else:
             stored = np.memmap(path, dtype, "c", head.offset, shape, order="F")
     except READ_ERRORS as error:
-        what = f"the file is damaged or cut off ({_first_line(error)})"
+        what = f"the file is damaged or cut off ({first_line(error)})"
         raise ScanError(what, where=path, fix="Copy it again from its source") from error
     with np.errstate(over="ignore", invalid="ignore"):  # beyond float32 becomes infinite and is reported as such
         if (slope, inter) in ((1.0, 0.0), (None, None)):
@@ -160,10 +165,6 @@ def _read_float32(head: NiftiHead, path: Path) -> np.ndarray:
         data *= np.float32(slope)
         data += np.float32(inter)
     return np.asarray(data)
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def output_paths(folder: Path, scan: Path) -> dict[str, Path]:

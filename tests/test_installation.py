@@ -40,7 +40,7 @@ def commit(tmp_path, monkeypatch):
 
 def test_the_project_bears_the_name_that_messages_give():
     assert PROJECT["name"] == DISTRIBUTION != "mood"
-    assert PROJECT["scripts"] == {"mood": "mood.__main__:main"}
+    assert PROJECT["scripts"] == {"mood": "mood.__main__:main", "mood-bids": "mood.cli.bids_app:main"}
 
 
 def test_no_other_place_tells_what_to_install():

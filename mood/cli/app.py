@@ -17,6 +17,9 @@ from mood.atomic import HDF5_FAULT
 from mood.cli import about as cli_about
 from mood.cli import ascnet as cli_ascnet
 from mood.cli import challenge as cli_challenge
+from mood.cli import evaluate as cli_evaluate
+from mood.cli import export as cli_export
+from mood.cli import formats as cli_formats
 from mood.cli import output, scans, stopping
 from mood.cli import report as cli_report
 from mood.cli import train as cli_train
@@ -35,7 +38,7 @@ from mood.cli.options import (
     region_choice,
 )
 from mood.cli.output import JsonOption, QuietOption, VerboseOption
-from mood.errors import MoodError, UsageError
+from mood.errors import MoodError
 from mood.regions import REGIONS, get_region
 
 app = typer.Typer(
@@ -62,6 +65,7 @@ def _every_command(
 
 @app.command()
 def predict(
+    context: typer.Context,
     source: InputOption,
     target: OutputOption,
     region: RegionOption,
@@ -82,6 +86,10 @@ def predict(
     verbose: VerboseOption = False,
     quiet: QuietOption = False,
     json_output: JsonOption = False,
+    participants: cli_formats.ParticipantsOption = None,
+    series: cli_formats.SeriesOption = None,
+    bids_out: cli_formats.BidsOutOption = None,
+    dicom_out: cli_formats.DicomOutOption = None,
 ) -> None:
     """Score scans: a map NAME.nii.gz and a score NAME.nii.gz.txt each, higher = more abnormal."""
     from mood import predict as prediction
@@ -89,7 +97,13 @@ def predict(
     from mood.detector import load_detector
     from mood.images import scans_to_score
 
+    cli_formats.check_mode(mode, challenge, bids_out=bids_out, dicom_out=dicom_out)
+    given = context.with_resource(cli_formats.given(source, target, region, series, dicom_out))
+    source = given.source
     paths = scans_to_score(source, target, challenge=challenge)
+    paths = cli_formats.chosen(paths, participants, source)
+    if bids_out is not None:
+        cli_formats.prepare_bids(paths, source, bids_out)
     runtime.ensure_temporary_folder(target)
     if challenge:
         task = cli_challenge.Task(target, region, method, mode, weights, engine, precision, deadline)
@@ -115,6 +129,9 @@ def predict(
         cli_report.write_previews(source, target, region, weights)
     if report:
         cli_report.write_report(source, target, target / "report", region=region, weights=weights)
+    if bids_out is not None:
+        cli_formats.write_bids(paths, source, target, bids_out, region, weights)
+    cli_formats.write_dicom(given, target, region, weights)
     if any(outcome.status == "failed" for outcome in outcomes):
         raise typer.Exit(errors.EXIT_SOME_FAILED)
 
@@ -123,50 +140,10 @@ app.command()(cli_report.report)
 app.command()(cli_train.train)
 app.command()(cli_train.join)
 app.command()(cli_train.quantise)
+app.command()(cli_export.export)
 
 
-@app.command()
-def evaluate(
-    labels: Annotated[Path, typer.Option("-l", "--labels", help="toy_label folder, or the labels themselves.")],
-    predictions: Annotated[list[str], typer.Option("-p", "--predictions", help="FOLDER or NAME=FOLDER; repeatable.")],
-    mode: ModeOption = "both",
-    json_file: Annotated[
-        Path | None, typer.Option("--json", dir_okay=False, help="Write the results here too.")
-    ] = None,
-    resamples: Annotated[int, typer.Option(min=1, max=10**6, help="Bootstrap samples of the intervals.")] = 1000,
-    seed: SeedOption = 0,
-) -> None:
-    """Official average precision and more, several sets of predictions side by side."""
-    import numpy as np
-
-    from mood.evaluation import folder as evaluation
-    from mood.evaluation.results import render_kinds, render_table, save_evaluations
-
-    folders = _named_folders(predictions)
-    kept: dict[str, evaluation.Evaluation] = {}
-    for each in ("pixel", "sample") if mode == "both" else (mode,):
-        results = {
-            name: evaluation.evaluate_folder(labels, folder, each, np.random.default_rng(seed), resamples)
-            for name, folder in folders.items()
-        }
-        for table in filter(None, (render_table(results), render_kinds(results))):
-            console.print(table)
-        kept |= {f"{name} {each}": result for name, result in results.items()}
-    if json_file is not None:
-        save_evaluations(kept, json_file)
-
-
-def _named_folders(texts: list[str]) -> dict[str, Path]:
-    """The NAME=FOLDER of --predictions; `UsageError` where two have one name."""
-    folders: dict[str, Path] = {}
-    for text in texts:
-        name, equals, folder = text.partition("=")
-        name, path = (name, Path(folder)) if equals else (Path(text).name, Path(text))
-        if name in folders:
-            fix = "Write --predictions NAME=FOLDER, each with another name"
-            raise UsageError(f"two sets of predictions are called '{name}'", where=path, fix=fix)
-        folders[name] = path
-    return folders
+app.command()(cli_evaluate.evaluate)
 
 
 @app.command()
@@ -222,15 +199,15 @@ def main() -> None:
     run(sys.argv[1:])
 
 
-def run(arguments: list[str]) -> None:
+def run(arguments: list[str], program: typer.Typer = app, name: str = "mood") -> None:
     """Run one command line and leave the process; errors become one sentence and an exit status."""
     stopping.begin()
     output.start()
     sys.unraisablehook = _unraisable
     try:
-        app(arguments, prog_name="mood")
+        program(arguments, prog_name=name)
     except MoodError as error:
-        print(f"mood: {error}", file=sys.stderr)
+        print(f"{name}: {error}", file=sys.stderr)
         if HDF5_FAULT.search(str(error.__cause__)):
             _leave_at_once(error.exit_code)
         sys.exit(error.exit_code)

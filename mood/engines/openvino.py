@@ -20,6 +20,7 @@ import openvino as ov
 from openvino import opset13 as ops
 
 from mood.engines import EXACT, HALF, QUANTISED, Forward, Unsupported
+from mood.engines.layer_arrays import as_array, filters_first, scale_and_shift, transposed_cut
 
 FIX = "Choose --engine keras"
 Node = Any  # an output of an OpenVINO operation
@@ -108,16 +109,6 @@ def _activated(layer: keras.Layer, x: Node) -> Node:
     return PLAIN_ACTIVATIONS[name](x)
 
 
-def _array(variable: Any) -> np.ndarray:
-    return np.ascontiguousarray(keras.ops.convert_to_numpy(variable), np.float32)
-
-
-def _filters_first(kernel: Any) -> np.ndarray:
-    """(..., in, out) to (out, in, ...)."""
-    array = _array(kernel)
-    return np.ascontiguousarray(np.moveaxis(array, (-1, -2), (0, 1)))
-
-
 def _per_channel(values: np.ndarray, x: Node) -> Node:
     """One value a channel, to be joined with `x`, which has any number of axes."""
     axes = len(x.get_output_partial_shape(0)) if isinstance(x, ov.Node) else len(x.get_partial_shape())
@@ -125,18 +116,18 @@ def _per_channel(values: np.ndarray, x: Node) -> Node:
 
 
 def _with_bias(layer: keras.Layer, x: Node) -> Node:
-    return _activated(layer, ops.add(x, _per_channel(_array(layer.bias), x)) if layer.use_bias else x)
+    return _activated(layer, ops.add(x, _per_channel(as_array(layer.bias), x)) if layer.use_bias else x)
 
 
 def _convolution(layer: keras.Layer, x: Node) -> Node:
-    kernel = ops.constant(_filters_first(layer.kernel))
+    kernel = ops.constant(filters_first(layer.kernel))
     padding, none = "same_upper" if layer.padding == "same" else "valid", [0] * len(layer.strides)
     x = ops.convolution(x, kernel, list(layer.strides), none, none, list(layer.dilation_rate), padding)
     return _with_bias(layer, x)
 
 
 def _convolution_by_channel(layer: keras.Layer, x: Node) -> Node:
-    kernel = _array(layer.kernel)  # (H, W, channels, multiplier)
+    kernel = as_array(layer.kernel)  # (H, W, channels, multiplier)
     rows, columns, channels, multiplier = kernel.shape
     grouped = ops.constant(kernel.transpose(2, 3, 0, 1).reshape(channels, multiplier, 1, rows, columns).copy())
     padding = "same_upper" if layer.padding == "same" else "valid"
@@ -149,20 +140,16 @@ def _rectified(layer: keras.Layer, x: Node) -> Node:
 
 
 def _transposed_convolution(layer: keras.Layer, x: Node) -> Node:
-    kernel = ops.constant(_filters_first(layer.kernel))
-    excess = [size - stride for size, stride in zip(layer.kernel_size, layer.strides, strict=True)]
-    if min(excess) < 0:
+    kernel = ops.constant(filters_first(layer.kernel))
+    cut = transposed_cut(layer)
+    if cut is None:
         raise Unsupported("OpenVINO is not told how to run a stride beyond the kernel", fix=FIX)
-    cut = excess if layer.padding == "same" else [0] * len(excess)
-    begin, end = [n // 2 for n in cut], [n - n // 2 for n in cut]
-    x = ops.convolution_backprop_data(x, kernel, list(layer.strides), None, begin, end, [1] * len(excess))
+    x = ops.convolution_backprop_data(x, kernel, list(layer.strides), None, *cut, [1] * len(layer.strides))
     return _with_bias(layer, x)
 
 
 def _normalisation(layer: keras.Layer, x: Node) -> Node:
-    mean, variance = _array(layer.moving_mean), _array(layer.moving_variance)
-    scale = (_array(layer.gamma) if layer.scale else 1.0) / np.sqrt(variance + layer.epsilon)
-    shift = (_array(layer.beta) if layer.center else 0.0) - mean * scale
+    scale, shift = scale_and_shift(layer)
     return ops.add(ops.multiply(x, _per_channel(scale, x)), _per_channel(shift, x))
 
 

@@ -6,8 +6,9 @@ import copy
 import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
@@ -18,6 +19,27 @@ from mood.errors import UsageError, WeightsError
 from mood.methods import scoring
 from mood.methods.settings import Settings
 from mood.regions import Grid, Region
+
+if TYPE_CHECKING:
+    import keras
+
+
+@dataclass(frozen=True, eq=False)
+class UsedNetwork:
+    """A network that a method predicts with, and what another program has to know to use it.
+
+    Attributes
+    ----------
+    network : keras.Model
+    shown : str
+        What its input is made of.
+    answer : str
+        What its output means, and how it becomes a map.
+    """
+
+    network: keras.Model
+    shown: str
+    answer: str
 
 
 class Method(ABC):
@@ -148,6 +170,10 @@ class Method(ABC):
     @abstractmethod
     def load_weights(self, path: Path) -> None:
         """Read what `save_weights` wrote."""
+
+    def networks(self) -> dict[str, UsedNetwork]:
+        """The networks that prediction runs, by the part they play; none for a method that has none."""
+        return {}
 
     def use_graphs(self, graphs: dict[str, list[Path]]) -> None:
         """Predict with quantised graphs, by the part they stand for; `UsageError` for a method without such a form."""

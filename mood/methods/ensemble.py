@@ -22,7 +22,7 @@ from msgspec import Meta
 from mood.calibration import RareValues, as_score, joint_rarity
 from mood.conform import ConformedScan
 from mood.methods import MEMBERS, method_type
-from mood.methods.base import Method, finite
+from mood.methods.base import Method, UsedNetwork, finite
 from mood.methods.in_time import OutOfTime
 from mood.methods.scoring import top_mean
 from mood.methods.settings import Millimetres, Settings
@@ -179,6 +179,13 @@ class Ensemble(Method):
             return self.settings.rare[name]
         member = self._named.get(name.removesuffix(FINE.format("")))
         return None if member is None or member.calibration is None else member.calibration.rare
+
+    def networks(self) -> dict[str, UsedNetwork]:
+        return {
+            f"{name}-{part}".replace(" ", "-"): used
+            for name, member in self._named.items()
+            for part, used in member.networks().items()
+        }
 
     def train_epoch(self, scans: Sequence[np.ndarray], rng: np.random.Generator) -> Iterator[dict[str, float]]:
         """An epoch of each member in turn, on scans of the ensemble's grid."""

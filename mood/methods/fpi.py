@@ -66,6 +66,14 @@ class Fpi(NetworkMethod):
     name = "fpi"
     settings_type = FpiSettings
     settings: FpiSettings
+    shown = (
+        "Every slice along slice_axis, one channel; every step-th voxel; standardised where look says so; zeros below "
+        "and to the right until sides are multiples of what the network halves them by (32 always serves)."
+    )
+    answer = (
+        "The foreign share of each pixel in [0, 1]; with K classes the sum of k / (K - 1) times the k-th channel. "
+        "Slices put together, voxels repeated step times, smoothed by smoothing_mm."
+    )
 
     def __init__(self, region: Region, settings: FpiSettings) -> None:
         super().__init__(region, settings)

@@ -72,6 +72,13 @@ class Mix3d(NetworkMethod):
     name = "mix3d"
     settings_type = Mix3dSettings
     settings: Mix3dSettings
+    shown = (
+        "The standardised scan around its middle, of content_share of the grid; the 2 x 2 x 2 fine voxels of each "
+        "coarse one as channels, the last axis fastest, then those of the mirror image where mirrored."
+    )
+    answer = (
+        "How likely each coarse voxel was altered, in [0, 1]; repeated twice along each axis, smoothed by smoothing_mm."
+    )
     trains_on_native = True
     trained_kinds = tuple(kind for name in WEIGHTS for kind in FAMILIES[name].resembles)
     multiple = FACTOR * SIDE_MULTIPLE  # fine voxels that the network's sides are multiples of

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
 
 from mood import runtime
 from mood.engines import Forward
-from mood.methods.base import Method
+from mood.methods.base import Method, UsedNetwork
 
 
 class NetworkMethod(Method):
     """A method with one network, which `__init__` of the subclass builds."""
 
     network: keras.Model
+    shown: ClassVar[str]  # as of `UsedNetwork`
+    answer: ClassVar[str]
     _graphs: dict[str, list[Path]] | None = None  # that stand for `parts`
     _runner: Any = None
 
@@ -47,6 +49,9 @@ class NetworkMethod(Method):
     @runner.setter
     def runner(self, runner: Any) -> None:
         self._runner = runner
+
+    def networks(self) -> dict[str, UsedNetwork]:
+        return {"network": UsedNetwork(self._bare, self.shown, self.answer)}
 
     def parts(self) -> dict[str, keras.Model]:
         """The networks that prediction runs, by name."""

@@ -62,14 +62,15 @@ def study(files: ScanFiles, facts: RunFacts, page: str, target: Path) -> Study |
     if files.map_path is None:
         return problem(files, files.row.get("message") or NO_MAP)
     try:
-        volume, score_map, truth = _read(files)
+        volume, score_map, truth = read(files)
         return _study(files, facts, page, target, volume, score_map, truth)
     except ScanError as error:
         log.warning("%s: %s", files.name, error)
         return problem(files, f"{error.what[0].upper()}{error.what[1:]}. {error.fix}.")
 
 
-def _read(files: ScanFiles) -> tuple[Volume, np.ndarray, np.ndarray | None]:
+def read(files: ScanFiles) -> tuple[Volume, np.ndarray, np.ndarray | None]:
+    """A scan with its map and its label, where there is one; `ScanError` when they do not fit."""
     volume = load(files.scan_path)
     assert files.map_path is not None
     score_map = np.clip(np.nan_to_num(read_array(files.map_path)[0], nan=0.0), 0.0, 1.0)
@@ -108,7 +109,7 @@ class _Looked:
 
 
 def _look(volume: Volume, score_map: np.ndarray, truth: np.ndarray | None, facts: RunFacts) -> _Looked:
-    affine = _usable(volume.affine)
+    affine = usable(volume.affine)
     unit = to_unit_range(volume.data, facts.region)
     body = body_mask(unit)
     labels, places = find_places(score_map, facts.threshold, body, affine)
@@ -121,7 +122,7 @@ def preview(files: ScanFiles, facts: RunFacts) -> Image.Image | ScanSummary:
     if files.map_path is None:
         return problem(files, NO_MAP)
     try:
-        found = _look(*_read(files), facts)
+        found = _look(*read(files), facts)
     except ScanError as error:
         return problem(files, str(error))
     return mosaic(found.display, found.points_mm, facts.threshold_decades)
@@ -157,7 +158,8 @@ def _study(
     )
 
 
-def _usable(affine: np.ndarray) -> np.ndarray:
+def usable(affine: np.ndarray) -> np.ndarray:
+    """An affine that volumes can be measured with: voxels of 1 mm where the header's is none."""
     usable = np.isfinite(affine).all() and abs(np.linalg.det(affine[:3, :3])) > 1e-9
     return affine if usable else np.eye(4)
 

@@ -9,8 +9,9 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
-from mood.atomic import replacing, write_text
+from mood.atomic import write_text
 from mood.evaluation.places import Place
+from mood.formats.label_volumes import save_labels
 
 GOLDEN_ANGLE = 0.618  # of the colour circle, between one place and the next: neighbours in number differ in colour
 
@@ -36,22 +37,10 @@ def save_viewer_files(
         When the folder cannot be written.
     """
     texts = {"itksnap.txt": itksnap_labels, "fsleyes.lut": fsleyes_colours, "slicer.ctbl": slicer_colours}
-    _save_labels(folder / f"{name}_regions.nii.gz", labels, max(len(places), 1), header, affine)
-    _save_labels(folder / f"{name}_mask.nii.gz", (labels > 0).astype(np.uint8), 1, header, affine)
+    save_labels(folder / f"{name}_regions.nii.gz", labels, max(len(places), 1), header, affine)
+    save_labels(folder / f"{name}_mask.nii.gz", (labels > 0).astype(np.uint8), 1, header, affine)
     for suffix, write in texts.items():
         write_text(folder / f"{name}_{suffix}", write(places))
-
-
-def _save_labels(path: Path, labels: np.ndarray, top: int, scan: nib.Nifti1Header, affine: np.ndarray) -> None:
-    header = scan.copy()
-    header.set_data_dtype(labels.dtype)
-    header["cal_min"], header["cal_max"] = 0, top
-    header.set_intent("label", name="mood regions")
-    kind = nib.Nifti2Image if isinstance(header, nib.Nifti2Header) else nib.Nifti1Image
-    image = kind(labels.reshape(header.get_data_shape(), order="F"), affine, header)
-    image.header.set_slope_inter(1.0, 0.0)
-    with replacing(path) as temporary:
-        image.to_filename(temporary)
 
 
 def colour(number: int) -> tuple[int, int, int]:

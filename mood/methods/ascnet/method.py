@@ -30,7 +30,7 @@ from mood.methods.ascnet.adversarial import Adversaries, Draw, rebuilt
 from mood.methods.ascnet.batches import InputSlices, ScanSlices, common_side, hold_out
 from mood.methods.ascnet.grey_levels import Histogram, Levels
 from mood.methods.ascnet.stopping import Rounds
-from mood.methods.base import Method, finite
+from mood.methods.base import Method, UsedNetwork, finite
 from mood.methods.in_time import batches_in_time
 from mood.methods.settings import Settings
 from mood.methods.slices import filled_slices, pad_to_multiple, to_slices
@@ -107,6 +107,14 @@ class AscNet(Method):
     def settled(self) -> bool:
         """Iro has normal and anomalous peaks."""
         return self.levels.split
+
+    def networks(self) -> dict[str, UsedNetwork]:
+        shown = "Every slice along slice_axis, one channel, zeros below and to the right until sides divide by 16."
+        knots = ", ".join(f"{p:.6g} to {s:g}" for p, s in zip(self.levels.positions, self.levels.scores, strict=True))
+        answer = (
+            f"Ifc, Iwc, Iro and both cuts. The map is Iro with grey levels brought, linearly between, from {knots}."
+        )
+        return {"network": UsedNetwork(self.network, shown, answer)}
 
     @property
     def runner(self) -> Forward:

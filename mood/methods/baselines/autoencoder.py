@@ -40,6 +40,8 @@ class Autoencoder(NetworkMethod):
     name = "autoencoder"
     settings_type = AutoencoderSettings
     settings: AutoencoderSettings
+    shown = "Every slice along slice_axis, one channel, zeros below and to the right until sides are multiples of 16."
+    answer = "The slice as it would be if healthy; the map is the absolute difference, cut off at 1."
 
     def __init__(self, region: Region, settings: AutoencoderSettings) -> None:
         super().__init__(region, settings)

@@ -77,6 +77,12 @@ class Mix(NetworkMethod):
     name = "mix"
     settings_type = MixSettings
     settings: MixSettings
+    shown = (
+        "Every slice along slice_axis of the middle of the grid, of content_share of it, sides multiples of 16. For "
+        "each of views (plain, standardised, that mirrored left to right) the slice and context neighbours on either "
+        "side, from the first to the last, as channels; zeros beyond the ends."
+    )
+    answer = "How likely each pixel was altered, in [0, 1]. Slices put together, smoothed by smoothing_mm."
     trains_on_native = True
     sees_finer = True
     _alike: tuple[Sequence[NativeScan], list[np.ndarray]] | None = None  # the scans of this training and their like

@@ -24,7 +24,7 @@ from msgspec import Meta
 from mood.calibration import joint_rarity
 from mood.engines import Forward
 from mood.intensities import standardised
-from mood.methods.base import Method, finite
+from mood.methods.base import Method, UsedNetwork, finite
 from mood.methods.normative.features import Positions, features_at
 from mood.methods.normative.learning import Learning, well_registered
 from mood.methods.normative.model import Model, blurred, untrained
@@ -129,6 +129,17 @@ class Normative(Method):
 
     def raw_sample_score(self, score_map: np.ndarray) -> float:
         return top_mean(score_map, self.settings.spacing_mm)
+
+    def networks(self) -> dict[str, UsedNetwork]:
+        shown = (
+            "Every axial slice of the standardised scan, registered to the region's template, as (grey - 127/255) / "
+            "(128/255), one channel; zeros below and to the right until enlarged sides are multiples of 16."
+        )
+        answer = (
+            "Features at a quarter of the enlarged side. The map is their distance from what is usual at each place, "
+            "after a projection; arrays of both are in the weights, not in this file."
+        )
+        return {"features": UsedNetwork(pretrained_features(self.settings.enlargement), shown, answer)}
 
     @property
     def runner(self) -> Forward:
