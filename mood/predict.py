@@ -21,7 +21,7 @@ from typing import Any
 from mood.atomic import concerns_all, remove_stale
 from mood.conform import ConformedScan
 from mood.detector import Detector, Result
-from mood.errors import MoodError, UsageError
+from mood.errors import MoodError, ScanError, UsageError
 from mood.images import LARGEST_READ_AHEAD, read_ahead, scans_to_score
 from mood.methods import Method, in_time
 from mood.methods.fallback import fall_back
@@ -205,6 +205,8 @@ class _Job:
         return Outcome(name, "done", score, seconds, made_from=scan.made_from, taken_for=taken_for)
 
     def _failed(self, path: Path, error: Exception) -> Outcome:
+        if isinstance(error, MemoryError):
+            error = ScanError(f"memory ran out ({error})", where=path, fix="Give it more memory, or resample the scan")
         if not isinstance(error, MoodError):
             log.error("%s: unexpected error", path, exc_info=error)
         message = str(error) or repr(error)

@@ -10,6 +10,7 @@ import keras
 
 from mood import runtime
 from mood.engines import Forward
+from mood.engines.memory import in_halves
 from mood.methods.base import Method
 
 
@@ -50,7 +51,7 @@ class NetworkMethod(Method):
     def forwards(self) -> dict[str, Forward]:
         """What runs each part."""
         if self._graphs is not None:
-            return {name: self.engine.graph_runner(files) for name, files in self._graphs.items()}
+            return {name: in_halves(self.engine.graph_runner(files)) for name, files in self._graphs.items()}
         return self.engine.runners(self.parts())
 
     def assemble(self, forwards: dict[str, Forward]) -> Any:
