@@ -32,10 +32,11 @@ from mood.cli.options import (
     SeedOption,
     WeightsOption,
     console,
+    named_folders,
     region_choice,
 )
 from mood.cli.output import JsonOption, QuietOption, VerboseOption
-from mood.errors import MoodError, UsageError
+from mood.errors import MoodError
 from mood.regions import REGIONS, get_region
 
 app = typer.Typer(
@@ -131,7 +132,7 @@ def evaluate(
     from mood.evaluation import folder as evaluation
     from mood.evaluation.results import render_kinds, render_table, save_evaluations
 
-    folders = _named_folders(predictions)
+    folders = named_folders(predictions)
     kept: dict[str, evaluation.Evaluation] = {}
     for each in ("pixel", "sample") if mode == "both" else (mode,):
         results = {
@@ -143,19 +144,6 @@ def evaluate(
         kept |= {f"{name} {each}": result for name, result in results.items()}
     if json_file is not None:
         save_evaluations(kept, json_file)
-
-
-def _named_folders(texts: list[str]) -> dict[str, Path]:
-    """The NAME=FOLDER of --predictions; `UsageError` where two have one name."""
-    folders: dict[str, Path] = {}
-    for text in texts:
-        name, equals, folder = text.partition("=")
-        name, path = (name, Path(folder)) if equals else (Path(text).name, Path(text))
-        if name in folders:
-            fix = "Write --predictions NAME=FOLDER, each with another name"
-            raise UsageError(f"two sets of predictions are called '{name}'", where=path, fix=fix)
-        folders[name] = path
-    return folders
 
 
 @app.command()
@@ -217,7 +205,8 @@ def run(arguments: list[str]) -> None:
     output.start()
     sys.unraisablehook = _unraisable
     try:
-        app(arguments, prog_name="mood")
+        with output.lossy():
+            _finished(arguments)
     except MoodError as error:
         print(f"mood: {error}", file=sys.stderr)
         if HDF5_FAULT.search(str(error.__cause__)):
@@ -230,8 +219,18 @@ def run(arguments: list[str]) -> None:
         print(stopping.sentence(), file=sys.stderr)
         sys.exit(stopping.status())
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         sys.exit(errors.EXIT_OK)
+    sys.exit(errors.EXIT_OK)
+
+
+def _finished(arguments: list[str]) -> None:
+    """Run the command; where it ends well nothing is raised, so that what it printed can be looked after."""
+    try:
+        app(arguments, prog_name="mood")
+    except SystemExit as error:
+        if error.code not in (None, errors.EXIT_OK):
+            raise
 
 
 def _leave_at_once(status: int) -> NoReturn:

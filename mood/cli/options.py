@@ -135,3 +135,16 @@ def parse_settings(pairs: list[str]) -> dict[str, object]:
             raise UsageError(f"--set {name} is given twice", fix="Leave out one of the two")
         settings[name] = plain_value(value)
     return settings
+
+
+def named_folders(texts: list[str]) -> dict[str, Path]:
+    """The NAME=FOLDER of --predictions; `UsageError` where two have one name."""
+    folders: dict[str, Path] = {}
+    for text in texts:
+        name, equals, folder = text.partition("=")
+        name, path = (name, Path(folder)) if equals else (Path(text).name, Path(text))
+        if name in folders:
+            fix = "Write --predictions NAME=FOLDER, each with another name"
+            raise UsageError(f"two sets of predictions are called '{name}'", where=path, fix=fix)
+        folders[name] = path
+    return folders
