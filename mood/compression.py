@@ -9,16 +9,20 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import nibabel as nib
 import numpy as np
 
 GzipFile: Any
+DAMAGED: tuple[type[Exception], ...] = (OSError, EOFError, zlib.error)  # what reading a compressed file may raise
 try:
     from isal.igzip import IGzipFile as GzipFile
+    from isal.igzip_lib import IsalError
 except ImportError:  # no wheel for this processor
     GzipFile = gzip.GzipFile
+else:
+    DAMAGED = (*DAMAGED, cast(type[Exception], IsalError))  # its stubs call it an instance
 
 FASTEST = 1  # a level of both; higher ones gain a few per cent on score maps
 PIECE = 4 * 2**20  # bytes decompressed at once, straight into their place
@@ -47,7 +51,7 @@ def read_array(path: Path, offset: int, shape: tuple[int, ...], dtype: np.dtype)
     target = memoryview(array.reshape(-1, order="F").view(np.uint8))  # type: ignore[arg-type]
     try:
         _fill(target, GzipFile(path, "rb"), offset)
-    except (OSError, EOFError, zlib.error):  # what ISA-L refuses, Python may forgive, or name better
+    except DAMAGED:  # what ISA-L refuses, Python may forgive, or name better
         _fill(target, gzip.GzipFile(path, "rb"), offset)
     return array
 

@@ -220,6 +220,8 @@ class _Job:
         )  # fmt: skip
 
     def _failed(self, path: Path, error: Exception, fit: Fit = UNCHECKED) -> Outcome:
+        if isinstance(error, MemoryError):
+            error = ScanError(f"memory ran out ({error})", where=path, fix="Give it more memory, or resample the scan")
         if not isinstance(error, MoodError):
             log.error("%s: unexpected error", path, exc_info=error)
         message = str(error) or repr(error)

@@ -133,8 +133,8 @@ def train_detail(store: Any, seconds: float, latest: float, arguments: argparse.
     views, facts, before = method.settings.views, {}, None
     for number, view in enumerate(views):
         if before is not None:
-            method.networks[view].set_weights(before.get_weights())
-        before, share = method.networks[view], (0.5 if number == 0 else 0.5 / (len(views) - 1)) if len(views) > 1 else 1
+            method.by_view[view].set_weights(before.get_weights())
+        before, share = method.by_view[view], (0.5 if number == 0 else 0.5 / (len(views) - 1)) if len(views) > 1 else 1
         facts[view] = train_places(f"detail-brain-{view}", method, view, store, seconds * share, latest, arguments)
         described(method, "detail-brain", facts[view] | {"views": facts}, arguments)
 

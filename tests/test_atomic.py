@@ -65,7 +65,7 @@ def test_a_block_that_fails_leaves_all_as_it_was(tmp_path, error):
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
-def test_a_full_disk_is_said_and_the_old_file_stays(tmp_path, small_disk):
+def test_fault_20_a_full_disk_is_said_and_the_old_file_stays(tmp_path, small_disk):
     write_text(tmp_path / "file", "old")
     with small_disk(1000), pytest.raises(OutputError, match=r"(?s)File too large.*file.*free space"):
         write_text(tmp_path / "file", "new" * 1000)
@@ -80,7 +80,7 @@ def test_a_folder_in_the_way_or_missing_is_said(tmp_path):
             write_text(path, "{}")
 
 
-def test_a_link_is_replaced_and_not_followed(tmp_path):
+def test_fault_12_a_link_is_replaced_and_not_followed(tmp_path):
     (tmp_path / "elsewhere").write_text("mine")
     for name, target in (("one", "elsewhere"), ("two", "nowhere")):
         (tmp_path / name).symlink_to(tmp_path / target)
@@ -96,7 +96,7 @@ def test_names_of_any_length_and_kind_are_written(tmp_path):
         assert (tmp_path / name).read_text() == r"caf\udce9"
 
 
-def test_what_a_killed_process_left_goes_and_what_a_living_one_writes_stays(tmp_path):
+def test_fault_04_what_a_killed_process_left_goes_and_what_a_living_one_writes_stays(tmp_path):
     killed, living = (other_process(as_line(WRITING), tmp_path) for _ in range(2))
     assert len(list(tmp_path.glob(".partial.*"))) == 2
     remove_stale(tmp_path)

@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tracemalloc
 
 import nibabel as nib
 import numpy as np
@@ -13,6 +14,8 @@ import pytest
 from mood import images, predict, run_record
 from mood.detector import Detector
 from mood.errors import NoInputError, OutputError, UsageError
+from mood.methods import in_time
+from mood.methods.fallback import save_fallback_map
 from mood.predict import predict_folder
 from mood.regions import BRAIN
 from mood.training.new_method import new_method
@@ -97,13 +100,86 @@ def test_in_the_challenge_every_scan_has_an_output(folder, write, scan, tmp_path
     }
 
 
-def test_a_header_that_claims_the_impossible_gets_the_regions_shape(write, scan, tmp_path, method):
+def test_fault_16_a_header_that_claims_the_impossible_gets_the_regions_shape(write, scan, tmp_path, method):
     path = write(scan, "huge.nii")
     raw = bytearray(path.read_bytes())
     raw[42:48] = np.array([30000, 30000, 30000], "<i2").tobytes()
     path.write_bytes(raw)
     predict_folder(path.parent, tmp_path / "out", method, "pixel", challenge=True)
     assert nib.load(tmp_path / "out" / "huge.nii.gz").shape == BRAIN.grid.shape
+
+
+def test_fault_06_a_flat_scan_in_the_challenge_costs_no_other(folder, write, scan, tmp_path, method):
+    write(scan[0], "0.nii.gz")
+    outcomes = statuses(predict_folder(folder, tmp_path / "out", method, challenge=True))
+    assert outcomes == DONE | {"0": "failed"}
+    assert nib.load(tmp_path / "out" / "0.nii.gz").shape == BRAIN.grid.shape
+
+
+def test_fault_07_nan_in_a_sform_in_the_challenge(folder, write, scan, tmp_path, method):
+    content = bytearray(write(scan, "0.nii").read_bytes())
+    content[280:284] = np.float32(np.nan).tobytes()
+    (folder / "0.nii").write_bytes(content)
+    assert statuses(predict_folder(folder, tmp_path / "out", method, challenge=True)) == DONE | {"0": "done"}
+    assert np.isfinite(nib.load(tmp_path / "out" / "0.nii.gz").affine).all()
+
+
+@pytest.mark.parametrize("shape", [(30000, 30000, 1), (1024, 1024, 1024), (32767, 32767, 32767)])
+def test_fault_16_a_fall_back_takes_no_memory_by_what_a_header_claims(write, scan, tmp_path, method, shape):
+    path = write(scan, "huge.nii")
+    content = bytearray(path.read_bytes())
+    content[42:48] = np.array(shape, "<i2").tobytes()
+    path.write_bytes(content)
+    tracemalloc.start()
+    predict_folder(path.parent, tmp_path / "out", method, challenge=True)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 64 * 2**20
+    assert nib.load(tmp_path / "out" / "huge.nii.gz").shape == BRAIN.grid.shape
+
+
+def test_a_fall_back_has_the_shape_of_a_scan_that_is_larger_than_the_regions(tmp_path):
+    header = nib.Nifti1Header()
+    header.set_data_shape((600, 512, 700))
+    (tmp_path / "large.nii").write_bytes(header.binaryblock + bytes(4))
+    save_fallback_map(tmp_path / "large.nii", BRAIN, tmp_path / "map.nii.gz")
+    assert nib.load(tmp_path / "map.nii.gz").shape == (600, 512, 700)
+
+
+def test_what_was_computed_when_the_time_is_over_is_the_map(folder, tmp_path, method, monkeypatch, caplog):
+    method.score_volume = lambda data: _by_slices(data)
+    predict_folder(folder / "a.nii.gz", tmp_path / "whole", method, "pixel", challenge=True)
+    monkeypatch.setattr(in_time, "is_over", lambda left=iter([False, False, False, True]): next(left))
+    predict_folder(folder / "a.nii.gz", tmp_path / "part", method, "pixel", challenge=True)
+    whole, part = (nib.load(tmp_path / kind / "a.nii.gz").get_fdata() for kind in ("whole", "part"))
+    assert 0 < np.count_nonzero(part) < np.count_nonzero(whole)
+    np.testing.assert_array_equal(part[part > 0], whole[part > 0])
+    assert "were scored" in caplog.text
+
+
+def test_a_scan_whose_time_is_over_before_anything_was_computed_has_the_fall_back(folder, tmp_path, method):
+    method.score_volume = lambda data: _by_slices(data)
+    outcomes = predict_folder(folder, tmp_path / "out", method, "sample", challenge=True, seconds=0.0)
+    assert statuses(outcomes) == dict.fromkeys("abc", "failed")
+    assert "time for one scan is over" in outcomes[0].message
+    assert float((tmp_path / "out" / "a.nii.gz.txt").read_text()) == 0.5
+
+
+def _by_slices(data):
+    scores = np.zeros_like(data)
+    for batch in in_time.batches_in_time(np.arange(data.shape[2]), 8):
+        scores[:, :, batch] = (data[:, :, batch] > 0) * 0.5
+    return scores
+
+
+def test_memory_that_runs_out_for_one_scan_is_a_sentence(folder, tmp_path, method, monkeypatch):
+    def needs_much(data):
+        raise MemoryError("Unable to allocate 32 GiB")
+
+    monkeypatch.setattr(method, "score_volume", needs_much)
+    outcome = predict_folder(folder, tmp_path / "out", method)[0]
+    assert "memory ran out (Unable to allocate 32 GiB)" in outcome.message
+    assert "a.nii.gz" in outcome.message
 
 
 def test_a_method_that_breaks_fails_its_scan_only(folder, tmp_path, method, monkeypatch):
@@ -230,14 +306,14 @@ def test_one_scan_is_scored_by_itself(folder, tmp_path, method):
         predict_folder(folder / "a.nii.gz", folder, method)
 
 
-def test_in_the_challenge_labels_and_twins_have_outputs_too(folder, write, scan, tmp_path, method):
+def test_fault_32_in_the_challenge_labels_and_twins_have_outputs_too(folder, write, scan, tmp_path, method):
     write(scan, "a.nii")
     write(scan, "a_label.nii.gz")
     outcomes = predict_folder(folder, tmp_path / "out", method, challenge=True)
     assert sorted(o.scan for o in outcomes) == ["a", "a_label", "b", "c"]
 
 
-def test_one_bad_scan_costs_no_other(folder, write, scan, tmp_path, method):
+def test_fault_05_and_07_one_bad_scan_costs_no_other(folder, write, scan, tmp_path, method):
     (folder / "aa.nii.gz").symlink_to("../.git/annex/objects/gone")
     write(scan, "bb.nii")
     content = bytearray((folder / "bb.nii").read_bytes())
@@ -276,7 +352,7 @@ DONE, SKIPPED = dict.fromkeys("abc", "done"), dict.fromkeys("abc", "skipped")
 
 
 @pytest.mark.parametrize(("name", "content"), [("a.nii.gz", b""), ("b.nii.gz", b"half"), ("c.nii.gz.txt", b"")])
-def test_an_empty_or_damaged_output_is_made_again(folder, tmp_path, method, name, content):
+def test_fault_09_an_empty_or_damaged_output_is_made_again(folder, tmp_path, method, name, content):
     predict_folder(folder, tmp_path / "out", method)
     whole = outputs(tmp_path / "out")
     (tmp_path / "out" / name).write_bytes(content)
@@ -325,7 +401,7 @@ def test_outputs_of_unknown_origin_are_made_again(folder, tmp_path, method):
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b'{"about": {"wei', b"\xff\xfe"])
-def test_a_damaged_run_record_ends_no_run(folder, tmp_path, method, content):
+def test_fault_13_a_damaged_run_record_ends_no_run(folder, tmp_path, method, content):
     predict_folder(folder, tmp_path / "out", method)
     (tmp_path / "out" / "run.json").write_bytes(content)
     assert statuses(predict_folder(folder, tmp_path / "out", method)) == DONE
@@ -334,7 +410,7 @@ def test_a_damaged_run_record_ends_no_run(folder, tmp_path, method, content):
 
 @pytest.mark.parametrize("record", [{"method": "fpi", "settings": {}}, [], 3, {"about": 1, "scans": 2}])
 @pytest.mark.parametrize("overwrite", [True, False])
-def test_a_file_that_is_no_run_record_is_kept(folder, tmp_path, method, record, overwrite):
+def test_fault_13_a_file_that_is_no_run_record_is_kept(folder, tmp_path, method, record, overwrite):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "run.json").write_text(json.dumps(record))
     with pytest.raises(UsageError, match=r"no record of a prediction.*run\.json"):
@@ -343,13 +419,13 @@ def test_a_file_that_is_no_run_record_is_kept(folder, tmp_path, method, record, 
     assert len(list((tmp_path / "out").iterdir())) == 1
 
 
-def test_a_folder_in_place_of_the_run_record_is_said(folder, tmp_path, method):
+def test_fault_20_a_folder_in_place_of_the_run_record_is_said(folder, tmp_path, method):
     (tmp_path / "out" / "run.json").mkdir(parents=True)
     with pytest.raises(OutputError, match=r"run\.json"):
         predict_folder(folder, tmp_path / "out", method)
 
 
-def test_a_link_in_place_of_an_output_is_not_followed(folder, tmp_path, method):
+def test_fault_12_a_link_in_place_of_an_output_is_not_followed(folder, tmp_path, method):
     (tmp_path / "out").mkdir()
     for name in ("run.json", "a.nii.gz", "scores.csv"):
         (tmp_path / "out" / name).symlink_to(tmp_path / f"elsewhere-{name}")
@@ -357,7 +433,7 @@ def test_a_link_in_place_of_an_output_is_not_followed(folder, tmp_path, method):
     assert not list(tmp_path.glob("elsewhere-*"))
 
 
-def test_of_two_runs_with_different_weights_the_second_does_nothing(folder, tmp_path, method, monkeypatch):
+def test_fault_04_of_two_runs_with_different_weights_the_second_does_nothing(folder, tmp_path, method, monkeypatch):
     """The second begins after the first has looked for a record and before it has scored anything."""
     claimed = run_record.claim
 
@@ -385,7 +461,7 @@ def test_the_record_is_there_before_the_first_map(folder, tmp_path, method, monk
         predict_folder(folder, tmp_path / "out", method, about={"weights": "1"})
 
 
-def test_a_full_disk_is_said_and_what_was_finished_stays(folder, tmp_path, method, monkeypatch, small_disk):
+def test_fault_20_a_full_disk_is_said_and_what_was_finished_stays(folder, tmp_path, method, monkeypatch, small_disk):
     save = predict.save_map
 
     def fills(score_map, header, affine, path, *details):
@@ -402,7 +478,7 @@ def test_a_full_disk_is_said_and_what_was_finished_stays(folder, tmp_path, metho
     assert found == SKIPPED | {"b": "done"}
 
 
-def test_records_that_cannot_be_written_are_said_and_the_maps_stay(folder, tmp_path, method):
+def test_fault_20_records_that_cannot_be_written_are_said_and_the_maps_stay(folder, tmp_path, method):
     def remove_table(outcome, total):
         (tmp_path / "out" / "scores.csv").mkdir(exist_ok=True)
 
@@ -412,13 +488,13 @@ def test_records_that_cannot_be_written_are_said_and_the_maps_stay(folder, tmp_p
     assert statuses(predict_folder(folder, tmp_path / "out", method)) == SKIPPED
 
 
-def test_an_output_folder_that_is_removed_meanwhile_is_said(folder, tmp_path, method):
+def test_fault_20_an_output_folder_that_is_removed_meanwhile_is_said(folder, tmp_path, method):
     with pytest.raises(OutputError, match="cannot be written"):
         predict_folder(folder, tmp_path / "out", method, on_scan=lambda *_: shutil.rmtree(tmp_path / "out", True))
     assert statuses(predict_folder(folder, tmp_path / "out", method)) == DONE
 
 
-def test_names_of_any_length_and_bytes_are_scored(write, scan, tmp_path, method):
+def test_fault_08_and_21_names_of_any_length_and_bytes_are_scored(write, scan, tmp_path, method):
     long, odd = "n" * 240, os.fsdecode(b"caf\xe9")
     for name in (long, odd, "z"):
         write(scan, f"{name}.nii.gz", LEFT_HANDED)
@@ -432,7 +508,7 @@ def test_names_of_any_length_and_bytes_are_scored(write, scan, tmp_path, method)
     assert again == {long: "skipped", r"caf\xe9": "skipped", "z": "skipped", "o" * 250: "failed"}
 
 
-def test_a_scan_that_vanishes_fails_alone(folder, tmp_path, method):
+def test_fault_05_a_scan_that_vanishes_fails_alone(folder, tmp_path, method):
     def remove_next(outcome, total):
         (folder / "c.nii.gz").unlink(missing_ok=True)
 

@@ -58,7 +58,7 @@ def test_without_a_backend_it_says_what_to_install(fresh):
         runtime.prepare()
 
 
-def test_an_unknown_or_missing_backend_is_a_sentence(fresh):
+def test_fault_14_an_unknown_or_missing_backend_is_a_sentence(fresh):
     fresh("torch", {"tensorflow"})
     with pytest.raises(UsageError, match="'torch', but PyTorch is not installed"):
         runtime.prepare()
@@ -127,7 +127,7 @@ assert not seen, seen
 """
 
 
-def test_openvino_reports_nothing_over_the_network(tmp_path):
+def test_fault_19_openvino_reports_nothing_over_the_network(tmp_path):
     pytest.importorskip("openvino")
     quiet = ("KERAS_BACKEND", "CI", "TF_BUILD", "JENKINS_URL")  # the last three alone would keep it silent
     environment = {key: value for key, value in os.environ.items() if key not in quiet}

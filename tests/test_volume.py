@@ -206,7 +206,7 @@ def test_scans_are_found_by_name_without_their_labels(tmp_path):
     assert [scan_name(p) for p in find_scans(tmp_path)] == ["a", "b", "lone_label"]
 
 
-def test_what_is_left_out_of_a_folder_is_named_in_one_line(tmp_path, caplog):
+def test_fault_33_what_is_left_out_of_a_folder_is_named_in_one_line(tmp_path, caplog):
     for name in ("a.NII.GZ", "b.Nii", "a_label.nii.gz", "c.mgz", "d.dcm", ".hidden.nii.gz"):
         (tmp_path / name).touch()
     (tmp_path / "deeper").mkdir()
@@ -230,3 +230,30 @@ def test_a_folder_without_scans_is_no_input(tmp_path):
 
 def test_the_repr_teaches_shape_spacing_orientation_and_size(write, scan):
     assert repr(load(write(scan))) == "Volume(scan.nii.gz: 24 x 20 x 16, 1 x 2 x 3 mm, RAS, 0 MiB)"
+
+
+@pytest.mark.parametrize("place", [0.1, 0.5])
+def test_fault_24_a_compressed_file_with_a_run_of_zeros_is_a_sentence(write, rng, gzip_kind, place):
+    path = write(rng.random((30, 28, 26)).astype(np.float32))
+    content = bytearray(path.read_bytes())
+    start = int(len(content) * place)
+    content[start : start + 4000] = bytes(4000)
+    path.write_bytes(content)
+    with pytest.raises(ScanError, match="damaged"):
+        load(path)
+
+
+@pytest.mark.parametrize("place", range(12, 60, 3))
+def test_fault_24_a_compressed_header_that_is_damaged_is_a_sentence_or_read(write, scan, gzip_kind, place):
+    path = write(scan)
+    content = bytearray(path.read_bytes())
+    content[place : place + 3] = b"\xff\x00\xff"
+    path.write_bytes(content)
+    with pytest.raises(ScanError):
+        load(path)
+
+
+def test_a_score_that_is_no_number_is_not_written(tmp_path):
+    with pytest.raises(ScanError, match="score is nan"):
+        save_score(float("nan"), tmp_path / "a.txt")
+    assert not (tmp_path / "a.txt").exists()

@@ -205,7 +205,8 @@ def run(arguments: list[str], program: typer.Typer = app, name: str = "mood") ->
     output.start()
     sys.unraisablehook = _unraisable
     try:
-        program(arguments, prog_name=name)
+        with output.lossy():
+            _finished(arguments, program, name)
     except MoodError as error:
         print(f"{name}: {error}", file=sys.stderr)
         if HDF5_FAULT.search(str(error.__cause__)):
@@ -218,8 +219,18 @@ def run(arguments: list[str], program: typer.Typer = app, name: str = "mood") ->
         print(stopping.sentence(), file=sys.stderr)
         sys.exit(stopping.status())
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         sys.exit(errors.EXIT_OK)
+    sys.exit(errors.EXIT_OK)
+
+
+def _finished(arguments: list[str], program: typer.Typer, name: str) -> None:
+    """Run the command; where it ends well nothing is raised, so that what it printed can be looked after."""
+    try:
+        program(arguments, prog_name=name)
+    except SystemExit as error:
+        if error.code not in (None, errors.EXIT_OK):
+            raise
 
 
 def _leave_at_once(status: int) -> NoReturn:

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from mood.cli.options import console
+from mood.errors import OutputError
 
 LINE = "%(levelname)s %(message)s"
 DETAILED = "%(asctime)s %(levelname)s %(name)s: %(message)s"
@@ -51,6 +56,55 @@ def start() -> None:
     logging.basicConfig(level=logging.INFO, format=LINE, stream=sys.stderr)
     for noisy in ("h5py", "matplotlib", "PIL"):
         logging.getLogger(noisy).setLevel(logging.ERROR)
+
+
+class Lossy:
+    """Standard output that may be full, or closed by who reads it: what cannot be written is lost, the work goes on.
+
+    Attributes
+    ----------
+    failure : OSError or None
+        Why something was lost.
+    """
+
+    def __init__(self, stream: Any) -> None:
+        self.stream = stream
+        self.failure: OSError | None = None
+
+    def write(self, text: str) -> int:
+        self._try(lambda: self.stream.write(text))
+        return len(text)
+
+    def flush(self) -> None:
+        self._try(self.stream.flush)
+
+    def _try(self, action: Callable[[], object]) -> None:
+        try:
+            if self.failure is None:
+                action()
+        except OSError as error:
+            self.failure = error
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.stream, name)
+
+
+@contextmanager
+def lossy() -> Iterator[None]:
+    """Within, what cannot be printed ends nothing; `OutputError` at the end, unless nobody wanted to read it."""
+    before = sys.stdout
+    if before is None:  # closed by the shell
+        sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 - as long as the process
+    sys.stdout = stream = Lossy(sys.stdout)
+    try:
+        yield
+    finally:
+        stream.flush()
+        if stream.failure is None:
+            sys.stdout = before
+    if stream.failure is not None and not isinstance(stream.failure, BrokenPipeError):
+        fix = "Check where it goes; files were written"
+        raise OutputError(f"what was to be printed could not be written ({stream.failure.strerror})", fix=fix)
 
 
 def print_json(content: Any) -> None:

@@ -106,11 +106,13 @@ class Engine(ABC):
         networks : mapping of str to keras.Model
             By the part they play in the method.
         """
+        from mood.engines.memory import in_halves
+
         try:
-            return {name: self.runner(network) for name, network in networks.items()}
+            return {name: in_halves(self.runner(network)) for name, network in networks.items()}
         except Unsupported as error:
             log.warning("%s; Keras runs this network instead, with the same result", error.what)
-            return {name: FALLBACK.runner(network) for name, network in networks.items()}
+            return {name: in_halves(FALLBACK.runner(network)) for name, network in networks.items()}
 
     def quantised(self, network: keras.Model, images: Sequence[np.ndarray]) -> Graph:
         """The network with eight-bit arithmetic.

@@ -9,6 +9,7 @@ import numpy as np
 
 from mood import runtime
 from mood.engines import Forward
+from mood.engines.memory import is_out_of_memory, joined
 
 GPU_BATCHES = 16  # times what a CPU likes
 
@@ -55,7 +56,7 @@ class FixedBatches:
             try:
                 return self._in_pieces(images)
             except Exception as error:
-                if self.size == 1 or not _out_of_memory(error):
+                if self.size == 1 or not is_out_of_memory(error):
                     raise
                 self.size = -(-self.size // 2)
 
@@ -65,12 +66,5 @@ class FixedBatches:
             piece = images[start : start + self.size]
             missing = np.zeros((self.size - len(piece), *images.shape[1:]), images.dtype)
             results.append(self.run(np.concatenate([piece, missing])))
-        if isinstance(results[0], (list, tuple)):
-            return [np.concatenate(parts)[: len(images)] for parts in zip(*results, strict=True)]
-        return np.concatenate(results)[: len(images)]
-
-
-def _out_of_memory(error: Exception) -> bool:
-    """As TensorFlow, JAX and PyTorch say it."""
-    text = f"{type(error).__name__} {error}".lower()
-    return any(sign in text for sign in ("resourceexhausted", "resource_exhausted", "out of memory", "outofmemory"))
+        whole = joined(results)
+        return [part[: len(images)] for part in whole] if isinstance(whole, list) else whole[: len(images)]

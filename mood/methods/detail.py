@@ -19,6 +19,7 @@ from msgspec import Meta
 
 from mood.engines import Forward
 from mood.engines.keras import batch_images
+from mood.methods.base import UsedNetwork
 from mood.methods.mix3d import Learner, Mix3d, Mix3dSettings
 from mood.methods.network_method import bare
 from mood.methods.scoring import top_mean
@@ -58,11 +59,16 @@ class Detail(Mix3d):
     settings_type = DetailSettings
     settings: DetailSettings
     multiple = FACTOR * SIDE_MULTIPLE
+    shown = (
+        "Every slice of the view with `context` neighbours on either side, first to last, each with its channels "
+        "beside one another: those of mix3d."
+    )
+    answer = "How likely each pixel was altered, in [0, 1]. The mean of the views, smoothed by smoothing_mm."
 
     def __init__(self, region: Region, settings: DetailSettings) -> None:
         super().__init__(region, settings)
-        self.networks: dict[str, keras.Model] = {settings.views[0]: self.network}
-        self.networks.update((view, self.build()) for view in settings.views[1:])
+        self.by_view: dict[str, keras.Model] = {settings.views[0]: self.network}
+        self.by_view.update((view, self.build()) for view in settings.views[1:])
 
     @classmethod
     def default_settings(cls, region: Region) -> DetailSettings:
@@ -96,10 +102,13 @@ class Detail(Mix3d):
         return optimizer, overlap_loss
 
     def trained(self) -> list[keras.Model]:
-        return list(self.networks.values())
+        return list(self.by_view.values())
 
     def parts(self) -> dict[str, keras.Model]:
-        return dict(self.networks)
+        return dict(self.by_view)
+
+    def networks(self) -> dict[str, UsedNetwork]:
+        return {view: UsedNetwork(bare(network), self.shown, self.answer) for view, network in self.by_view.items()}
 
     def assemble(self, forwards: dict[str, Forward]) -> dict[str, Forward]:
         return forwards
@@ -108,7 +117,7 @@ class Detail(Mix3d):
         brains, context, slices = self._altered_brains(store, seed), self.settings.context, self.settings.slices
         return {
             view: (network, AlteredSlices(brains, AXES[view], context, slices))
-            for view, network in self.networks.items()
+            for view, network in self.by_view.items()
         }
 
     def save_weights(self, path: Path) -> None:
@@ -126,4 +135,4 @@ class Detail(Mix3d):
         read_bundle(path, self._each(lambda network: network.load_weights))
 
     def _each(self, action: Callable[[keras.Model], Callable[[Path], None]]) -> dict[str, Callable[[Path], None]]:
-        return {view: action(network) for view, network in self.networks.items()}
+        return {view: action(network) for view, network in self.by_view.items()}

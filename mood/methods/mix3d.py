@@ -77,7 +77,7 @@ class Mix3d(NetworkMethod):
         "coarse one as channels, the last axis fastest, then those of the mirror image where mirrored."
     )
     answer = (
-        "How likely each coarse voxel was altered, in [0, 1]; repeated twice along each axis, smoothed by smoothing_mm."
+        "How likely each coarse voxel was altered, in [0, 1]; smoothed by smoothing_mm, repeated twice along each axis."
     )
     trains_on_native = True
     trained_kinds = tuple(kind for name in WEIGHTS for kind in FAMILIES[name].resembles)

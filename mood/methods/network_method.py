@@ -10,6 +10,7 @@ import keras
 
 from mood import runtime
 from mood.engines import Forward
+from mood.engines.memory import in_halves
 from mood.methods.base import Method, UsedNetwork
 
 
@@ -51,7 +52,7 @@ class NetworkMethod(Method):
         self._runner = runner
 
     def networks(self) -> dict[str, UsedNetwork]:
-        return {"network": UsedNetwork(self._bare, self.shown, self.answer)}
+        return {"network": UsedNetwork(bare(self.network), self.shown, self.answer)}
 
     def parts(self) -> dict[str, keras.Model]:
         """The networks that prediction runs, by name."""
@@ -60,7 +61,7 @@ class NetworkMethod(Method):
     def forwards(self) -> dict[str, Forward]:
         """What runs each part."""
         if self._graphs is not None:
-            return {name: self.engine.graph_runner(files) for name, files in self._graphs.items()}
+            return {name: in_halves(self.engine.graph_runner(files)) for name, files in self._graphs.items()}
         return self.engine.runners(self.parts())
 
     def assemble(self, forwards: dict[str, Forward]) -> Any:

@@ -96,7 +96,9 @@ def test_a_failed_scan_decides_the_exit_status(call, weights, tmp_path, more, ex
         (["-i", "healthy"], 2, "Missing option"),
     ],
 )
-def test_usage_errors_are_one_sentence_and_a_status(call, weights, tmp_path, monkeypatch, arguments, expected, words):
+def test_fault_27_and_28_usage_errors_are_one_sentence_and_a_status(
+    call, weights, tmp_path, monkeypatch, arguments, expected, words
+):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "void").mkdir()
     (tmp_path / "file").touch()
@@ -262,3 +264,27 @@ def test_the_shell_completes_choices(line, words):
 
 def test_the_modes_of_the_command_line_are_those_of_predict():
     assert set(options.MODES) == set(prediction.MODES)
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no such device")  # noqa: PTH110
+def test_fault_31_what_cannot_be_printed_ends_no_prediction(weights, tmp_path):
+    with open("/dev/full", "w") as full:  # noqa: PTH123
+        command = [sys.executable, "-m", "mood", *map(str, predict(weights, tmp_path / "out"))]
+        ended = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert (ended.returncode, "Traceback" in ended.stderr) == (2, False)
+    assert "could not be written (No space left on device)" in ended.stderr
+    record = json.loads((tmp_path / "out" / "run.json").read_text())
+    assert [row["status"] for row in record["scans"]] == ["done"] * 3
+
+
+def test_fault_31_a_closed_output_ends_no_prediction(weights, tmp_path):
+    command = [sys.executable, "-m", "mood", *map(str, predict(weights, tmp_path / "out"))]
+    line = " ".join(f"'{word}'" for word in command)
+    ended = subprocess.run(["sh", "-c", f"{line} >&-"], stderr=subprocess.PIPE, text=True, check=False)
+    assert (ended.returncode, "Traceback" in ended.stderr) == (0, False)
+    piped = subprocess.run(
+        ["bash", "-c", f"{line} --overwrite | true; echo ${{PIPESTATUS[0]}}"], capture_output=True, text=True
+    )
+    assert piped.stdout.strip() == "0"
+    record = json.loads((tmp_path / "out" / "run.json").read_text())
+    assert [row["status"] for row in record["scans"]] == ["done"] * 3

@@ -79,7 +79,7 @@ RIGHT = {
 
 
 @pytest.mark.parametrize("edits", RIGHT.values(), ids=RIGHT.keys())
-def test_a_header_that_is_wrong_gives_the_scan_that_is_right(header, edits, tmp_path):
+def test_fault_10_a_header_that_is_wrong_gives_the_scan_that_is_right(header, edits, tmp_path):
     right, _ = conform(load(header()), BRAIN, GRID)
     volume = load(header(*edits))
     data, placement = conform(volume, BRAIN, GRID)
@@ -122,21 +122,21 @@ WRONG = {
 
 
 @pytest.mark.parametrize(("edits", "words"), WRONG.values(), ids=WRONG.keys())
-def test_a_header_that_cannot_be_meant_is_a_sentence(header, edits, words):
+def test_fault_24_a_header_that_cannot_be_meant_is_a_sentence(header, edits, words):
     path = header(*edits)
     with pytest.raises(ScanError, match=words) as caught:
         load(path)
     assert str(path) in str(caught.value)
 
 
-def test_voxels_a_million_times_longer_than_wide_are_a_sentence(header):
+def test_fault_17_voxels_a_million_times_longer_than_wide_are_a_sentence(header):
     sides = (1e-6, 300.0, 300.0)
     path = header((P, "4f", 1, *sides), (S, "12f", *np.column_stack([np.diag(sides), [0, 0, 0]]).ravel()))
     with pytest.raises(ScanError, match="of no body"):
         conform(load(path), BRAIN, GRID)
 
 
-def test_a_small_file_of_many_zeros_is_refused_before_memory_is_taken(tmp_path, monkeypatch):
+def test_fault_18_a_small_file_of_many_zeros_is_refused_before_memory_is_taken(tmp_path, monkeypatch):
     image = nib.Nifti1Image(np.zeros((2, 2, 2), np.uint8), np.eye(4))
     content = bytearray(image.to_bytes())
     struct.pack_into("<4h", content, 40, 3, 100, 100, 100)

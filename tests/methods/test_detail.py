@@ -44,10 +44,10 @@ def test_training_lowers_the_loss_of_every_view():
     runtime.seed_initial_weights(0)
     method = new_method("detail", BRAIN, SMALL | {"learning_rate": 0.01, "slices": 4, "views": ("axial", "coronal")})
     scans = [toy_scan(i) for i in range(2)]
-    before = [network.get_weights()[0].copy() for network in method.networks.values()]
+    before = [network.get_weights()[0].copy() for network in method.by_view.values()]
     losses = [step["loss"] for _ in range(20) for step in method.train_epoch(scans, np.random.default_rng(0))]
     assert np.mean(losses[-2:]) < 0.85 * np.mean(losses[:2])
-    for network, first in zip(method.networks.values(), before, strict=True):
+    for network, first in zip(method.by_view.values(), before, strict=True):
         assert not np.allclose(network.get_weights()[0], first)
 
 

@@ -55,7 +55,7 @@ def replace_scan(healthy, name):
 
 @pytest.mark.parametrize("name", [STATE, BEST])
 @pytest.mark.parametrize("content", ["cut", "flipped", "empty"])
-def test_a_damaged_checkpoint_is_named_and_training_ends(healthy, tmp_path, name, content, caplog):
+def test_fault_29_a_damaged_checkpoint_is_named_and_training_ends(healthy, tmp_path, name, content, caplog):
     trained(healthy, tmp_path, epochs=2, held_out=2)
     whole = (tmp_path / name).read_bytes()
     flipped = whole[:900] + bytes(50) + whole[950:]
@@ -76,7 +76,7 @@ def test_without_any_whole_state_training_begins_anew_and_says_so(healthy, tmp_p
     assert read_folder(tmp_path).config.training.steps == 10
 
 
-def test_killed_at_any_write_the_same_command_finishes(healthy, tmp_path, killed_at):
+def test_fault_02_and_03_killed_at_any_write_the_same_command_finishes(healthy, tmp_path, killed_at):
     whole = read_folder(trained(healthy, tmp_path / "whole", epochs=1, held_out=2)).config
     for moment in MOMENTS:
         folder = tmp_path / str(moment)
@@ -88,7 +88,7 @@ def test_killed_at_any_write_the_same_command_finishes(healthy, tmp_path, killed
         assert not (folder / run.LOCK).exists()
 
 
-def test_scans_that_changed_end_a_training_that_has_begun(healthy, tmp_path):
+def test_fault_15_scans_that_changed_end_a_training_that_has_begun(healthy, tmp_path):
     folder = tmp_path / "w"
     trained(healthy, folder)
     replace_scan(healthy, "s1.nii.gz")
@@ -147,7 +147,7 @@ def test_scans_that_changed_before_training_are_prepared_anew(healthy, tmp_path,
 
 
 @pytest.mark.parametrize("content", [b"", b"no array", None])
-def test_a_damaged_prepared_scan_is_made_again(healthy, tmp_path, content, caplog):
+def test_fault_29_a_damaged_prepared_scan_is_made_again(healthy, tmp_path, content, caplog):
     trained(healthy, tmp_path / "w")
     path = tmp_path / "w" / "scans" / "s2.npy"
     whole = path.read_bytes()
@@ -158,7 +158,7 @@ def test_a_damaged_prepared_scan_is_made_again(healthy, tmp_path, content, caplo
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"about": 1, "scans": 2}'])
-def test_a_damaged_training_record_is_said_and_what_to_do_helps(healthy, tmp_path, content):
+def test_fault_29_a_damaged_training_record_is_said_and_what_to_do_helps(healthy, tmp_path, content):
     trained(healthy, tmp_path / "w")
     record = tmp_path / "w" / "training.json"
     record.write_bytes(content)
@@ -175,7 +175,7 @@ def test_a_prediction_record_beside_a_training_is_none_of_its_business(healthy, 
     assert json.loads((tmp_path / "w" / "run.json").read_text()) == {"about": {}, "scans": []}
 
 
-def test_a_second_training_in_the_folder_is_refused_while_the_first_goes_on(healthy, tmp_path):
+def test_fault_29_a_second_training_in_the_folder_is_refused_while_the_first_goes_on(healthy, tmp_path):
     code = (
         "import sys, time; from pathlib import Path; from mood.atomic import locked\n"
         "with locked(Path(sys.argv[1])): print('on', flush=True); time.sleep(600)"
@@ -192,7 +192,7 @@ def test_a_second_training_in_the_folder_is_refused_while_the_first_goes_on(heal
     assert not (tmp_path / "w" / run.LOCK).exists()
 
 
-def test_a_full_disk_is_said_and_training_goes_on_later(healthy, tmp_path, small_disk, monkeypatch):
+def test_fault_29_a_full_disk_is_said_and_training_goes_on_later(healthy, tmp_path, small_disk, monkeypatch):
     save = checkpoints.save
 
     def fills(path, write, facts):
@@ -224,7 +224,7 @@ class Diverging(Passes):
 @pytest.mark.parametrize("seen_in", ["loss", "maps"])
 @pytest.mark.parametrize("begins", [1, 3])
 @pytest.mark.parametrize("held_out", [0, 2])
-def test_a_training_that_diverges_says_so(healthy, tmp_path, monkeypatch, seen_in, begins, held_out):
+def test_fault_29_a_training_that_diverges_says_so(healthy, tmp_path, monkeypatch, seen_in, begins, held_out):
     monkeypatch.setattr("mood.training.new_method.method_type", lambda name: Diverging)
     monkeypatch.setattr(Diverging, "begins", begins)
     monkeypatch.setattr(Diverging, "seen_in", seen_in)

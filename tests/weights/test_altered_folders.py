@@ -71,7 +71,7 @@ def test_a_config_that_is_no_description_is_refused(copied, nothing_is_built, te
     assert CONFIG in refused(folder)
 
 
-def test_a_pipe_is_not_waited_for(copied, nothing_is_built):
+def test_fault_25_a_pipe_is_not_waited_for(copied, nothing_is_built):
     folder = copied("mix-brain")
     (folder / CONFIG).unlink()
     os.mkfifo(folder / CONFIG)
@@ -109,7 +109,7 @@ TOP = {
 @pytest.mark.parametrize(
     ("key", "value"), [(key, value) for key, values in TOP.items() for value in values], ids=lambda v: str(v)[:24]
 )
-def test_a_config_with_another_type_or_range_is_refused(copied, nothing_is_built, key, value):
+def test_fault_25_a_config_with_another_type_or_range_is_refused(copied, nothing_is_built, key, value):
     folder = copied("mix-brain")
     config = json.loads((folder / CONFIG).read_text())
     if (key, value) in (("calibration", None), ("bench", None), ("int8", None)):
@@ -170,7 +170,7 @@ ALTERED = [
 
 
 @pytest.mark.parametrize(("name", "key", "value"), ALTERED)
-def test_settings_that_cannot_be_meant_are_refused(copied, nothing_is_built, name, key, value):
+def test_fault_26_settings_that_cannot_be_meant_are_refused(copied, nothing_is_built, name, key, value):
     folder = copied(name)
     config = json.loads((folder / CONFIG).read_text())
     config["settings"][key] = value
@@ -259,7 +259,7 @@ DAMAGE = {
 
 @pytest.mark.parametrize("name", ["mix-abdom", "ascnet-brain"])
 @pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
-def test_damaged_arrays_with_a_right_checksum_are_refused(copied, name, damage):
+def test_fault_11_and_25_damaged_arrays_with_a_right_checksum_are_refused(copied, name, damage):
     folder = copied(name)
     damage(folder / ARRAYS)
     sign(folder)
