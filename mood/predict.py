@@ -19,13 +19,16 @@ from pathlib import Path
 from typing import Any
 
 from mood.atomic import concerns_all, remove_stale
+from mood.cohort.outputs import Outputs
+from mood.cohort.parts import Part
+from mood.cohort.record import PartRecord, forget_others, former_runs
 from mood.conform import ConformedScan
 from mood.detector import Detector, Result
 from mood.errors import MoodError, UsageError
 from mood.images import LARGEST_READ_AHEAD, read_ahead, scans_to_score
 from mood.methods import Method, in_time
 from mood.methods.fallback import fall_back
-from mood.run_record import Fingerprint, Outcome, Outputs, RunRecord, former_run, printable, read_score
+from mood.run_record import Fingerprint, Outcome, RunRecord, printable, read_score
 from mood.volume import load, save_map, save_score, scan_name
 
 log = logging.getLogger(__name__)
@@ -52,6 +55,8 @@ def predict_folder(
     about: dict[str, Any] | None = None,
     seconds: float = float("inf"),
     ahead: bool = True,
+    part: Part | None = None,
+    origin: Path | None = None,
     on_scan: Callable[[Outcome, int], None] = lambda outcome, total: None,
 ) -> list[Outcome]:
     """Score every scan in `source`.
@@ -78,6 +83,10 @@ def predict_folder(
         Of scoring a scan, after which its map is made of what was computed by then (`mood.methods.in_time`).
     ahead : bool
         Whether the next scan may be read while one is scored.
+    part : Part, optional
+        Score these scans alone, and leave a record that `mood.cohort.collect` makes one of, with those of other parts.
+    origin : pathlib.Path, optional
+        What `source` was found in, for the record of a part.
     on_scan : callable
         Called after each scan with its outcome and the number of scans.
 
@@ -86,9 +95,11 @@ def predict_folder(
     NoInputError, OutputError, UsageError
     """
     paths = scans_to_score(source, target, challenge=challenge) if isinstance(source, Path) else list(source)
+    origin = source if isinstance(source, Path) else origin or paths[0].parent
+    paths = paths if part is None else part.of(paths)
     job = _Job(target, method, mode, challenge, overwrite, about or {}, Outputs(target), seconds, ahead)
     job.prepare()
-    record = None if challenge else job.begin_record(paths)
+    record = None if challenge else job.begin_record(paths, part, origin)
     outcomes: list[Outcome] = []
     try:
         for outcome in job.run(paths):
@@ -126,16 +137,20 @@ class _Job:
         if self.mode not in MODES:
             raise UsageError(f"unknown mode '{self.mode}'", fix=f"Choose one of: {', '.join(MODES)}")
         remove_stale(self.target)
-        former = None if self.challenge else former_run(self.target)
-        if former is not None and not self.overwrite:
+        former = None if self.challenge else former_runs(self.target)
+        if self.overwrite:
+            forget_others(self.target, self.about)
+        elif former is not None:
             former.check_same(self.about, self.target)
             self.there.former = former
 
-    def begin_record(self, paths: list[Path]) -> RunRecord:
+    def begin_record(self, paths: list[Path], part: Part | None, origin: Path) -> RunRecord | PartRecord:
         """The record of this run, on disk before any output is."""
-        pending = [self.there.pending(path) for path in paths]
+        pending = {outcome.scan: outcome for outcome in map(self.there.pending, paths)}
         engine = self.method.engine.described()
-        record = RunRecord(self.target, self.about, engine, {outcome.scan: outcome for outcome in pending})
+        record: RunRecord | PartRecord = RunRecord(self.target, self.about, engine, pending)
+        if part is not None:
+            record = PartRecord(self.target, self.about, engine, pending, part, origin)
         record.begin(replace=self.overwrite)
         return record
 

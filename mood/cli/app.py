@@ -17,6 +17,8 @@ from mood.atomic import HDF5_FAULT
 from mood.cli import about as cli_about
 from mood.cli import ascnet as cli_ascnet
 from mood.cli import challenge as cli_challenge
+from mood.cli import cohort as cli_cohort
+from mood.cli import evaluate as cli_evaluate
 from mood.cli import output, scans, stopping
 from mood.cli import report as cli_report
 from mood.cli import train as cli_train
@@ -27,15 +29,17 @@ from mood.cli.options import (
     MethodOption,
     ModeOption,
     OutputOption,
+    PartOption,
     PrecisionOption,
     RegionOption,
     SeedOption,
+    ThreadsOption,
     WeightsOption,
     console,
     region_choice,
 )
 from mood.cli.output import JsonOption, QuietOption, VerboseOption
-from mood.errors import MoodError, UsageError
+from mood.errors import MoodError
 from mood.regions import REGIONS, get_region
 
 app = typer.Typer(
@@ -74,6 +78,8 @@ def predict(
     engine: EngineOption = engines.AUTO,
     precision: PrecisionOption = engines.EXACT,
     report: Annotated[bool, typer.Option("--report", help="Write a report to OUTPUT/report as well.")] = False,
+    part: PartOption = None,
+    threads: ThreadsOption = None,
     preview: Annotated[bool, typer.Option("--preview", help="Write a picture NAME.png of each scan as well.")] = False,
     verbose: VerboseOption = False,
     quiet: QuietOption = False,
@@ -85,7 +91,9 @@ def predict(
     from mood.detector import load_detector
     from mood.images import scans_to_score
 
+    share = cli_cohort.chosen_part(part, challenge=challenge, of_all=report or preview)
     paths = scans_to_score(source, target, challenge=challenge)
+    cli_cohort.use_threads(threads)
     runtime.ensure_temporary_folder(target)
     if challenge:
         task = cli_challenge.Task(target, region, method, mode, weights, engine, precision, deadline)
@@ -93,7 +101,15 @@ def predict(
     detector = load_detector(region, method, weights, engine, precision)
     with scans.ScanProgress(console) as progress:
         outcomes = prediction.predict_folder(
-            paths, target, detector.method, mode, overwrite=overwrite, about=detector.about(), on_scan=progress
+            paths,
+            target,
+            detector.method,
+            mode,
+            overwrite=overwrite,
+            about=detector.about(),
+            part=share,
+            origin=source,
+            on_scan=progress,
         )
     name, calibrated = detector.method.name, detector.method.calibration is not None
     if json_output:
@@ -108,54 +124,14 @@ def predict(
         raise typer.Exit(errors.EXIT_SOME_FAILED)
 
 
+app.command()(cli_cohort.collect)
 app.command()(cli_report.report)
 app.command()(cli_train.train)
 app.command()(cli_train.join)
 app.command()(cli_train.quantise)
 
 
-@app.command()
-def evaluate(
-    labels: Annotated[Path, typer.Option("-l", "--labels", help="toy_label folder, or the labels themselves.")],
-    predictions: Annotated[list[str], typer.Option("-p", "--predictions", help="FOLDER or NAME=FOLDER; repeatable.")],
-    mode: ModeOption = "both",
-    json_file: Annotated[
-        Path | None, typer.Option("--json", dir_okay=False, help="Write the results here too.")
-    ] = None,
-    resamples: Annotated[int, typer.Option(min=1, max=10**6, help="Bootstrap samples of the intervals.")] = 1000,
-    seed: SeedOption = 0,
-) -> None:
-    """Official average precision and more, several sets of predictions side by side."""
-    import numpy as np
-
-    from mood.evaluation import folder as evaluation
-    from mood.evaluation.results import render_kinds, render_table, save_evaluations
-
-    folders = _named_folders(predictions)
-    kept: dict[str, evaluation.Evaluation] = {}
-    for each in ("pixel", "sample") if mode == "both" else (mode,):
-        results = {
-            name: evaluation.evaluate_folder(labels, folder, each, np.random.default_rng(seed), resamples)
-            for name, folder in folders.items()
-        }
-        for table in filter(None, (render_table(results), render_kinds(results))):
-            console.print(table)
-        kept |= {f"{name} {each}": result for name, result in results.items()}
-    if json_file is not None:
-        save_evaluations(kept, json_file)
-
-
-def _named_folders(texts: list[str]) -> dict[str, Path]:
-    """The NAME=FOLDER of --predictions; `UsageError` where two have one name."""
-    folders: dict[str, Path] = {}
-    for text in texts:
-        name, equals, folder = text.partition("=")
-        name, path = (name, Path(folder)) if equals else (Path(text).name, Path(text))
-        if name in folders:
-            fix = "Write --predictions NAME=FOLDER, each with another name"
-            raise UsageError(f"two sets of predictions are called '{name}'", where=path, fix=fix)
-        folders[name] = path
-    return folders
+app.command()(cli_evaluate.evaluate)
 
 
 @app.command()

@@ -20,6 +20,7 @@ import openvino as ov
 from openvino import opset13 as ops
 
 from mood.engines import Forward, Unsupported
+from mood.engines.threads import is_limited, thread_count
 
 FIX = "Choose --engine keras"
 Node = Any  # an output of an OpenVINO operation
@@ -64,7 +65,8 @@ def build_graph(network: keras.Model) -> ov.Model:
 
 def graph_forward(graph: ov.Model | Path) -> Forward:
     """What runs a graph, in memory or on disk."""
-    compiled = ov.Core().compile_model(graph, "CPU", OPTIONS)
+    options = OPTIONS | ({"INFERENCE_NUM_THREADS": thread_count()} if is_limited() else {})
+    compiled = ov.Core().compile_model(graph, "CPU", options)
     request, outputs = compiled.create_infer_request(), len(compiled.outputs)
 
     def run(images: np.ndarray) -> Any:
