@@ -135,6 +135,21 @@ def check_writable(folder: Path) -> None:
 
 
 @contextmanager
+def taking_turns(folder: Path) -> Iterator[None]:
+    """One process at a time is within this block for a folder, the others wait; where there are no locks, all are."""
+    handle = None
+    with suppress(OSError):  # Windows opens no folder, some network file systems know no locks
+        handle = os.open(folder, os.O_RDONLY)
+        if fcntl is not None:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+    try:
+        yield
+    finally:
+        if handle is not None:
+            os.close(handle)
+
+
+@contextmanager
 def locked(path: Path) -> Iterator[None]:
     """Hold the lock file `path`; it says who holds it, and goes when the block ends.
 

@@ -26,7 +26,13 @@ LARGEST_EXTENSIONS = 2**28  # bytes between header and voxels
 LARGEST_VOXELS = 2**29  # 2 GiB as float32; 512 x 512 x 2048
 LIMIT = "MOOD_MAX_VOXELS"  # the environment's word for another limit
 RE_EXPORT = "Export or copy the scan again"
-READ_ERRORS = (*compression.DAMAGED, ValueError, ArithmeticError, HeaderDataError, MemoryError)
+READ_ERRORS: tuple[type[Exception], ...] = (
+    *compression.DAMAGED,
+    ValueError,
+    ArithmeticError,
+    HeaderDataError,
+    MemoryError,
+)
 SUFFIXES = (".nii.gz", ".nii")
 NAMED = 5  # of the files that are left out of a folder
 

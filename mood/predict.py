@@ -19,6 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from mood.atomic import concerns_all, remove_stale
+from mood.cohort.outputs import Outputs
+from mood.cohort.parts import Part
+from mood.cohort.record import PartRecord, forget_others, former_runs
 from mood.conform import ConformedScan
 from mood.detector import Detector, Result
 from mood.errors import MoodError, ScanError, UsageError
@@ -26,7 +29,7 @@ from mood.images import LARGEST_READ_AHEAD, read_ahead, scans_to_score
 from mood.methods import Method, in_time
 from mood.methods.fallback import fall_back
 from mood.methods.fit.verdict import UNCHECKED, Fit
-from mood.run_record import Fingerprint, Outcome, Outputs, RunRecord, former_run, printable, read_score, rounded
+from mood.run_record import Fingerprint, Outcome, RunRecord, printable, read_score, rounded
 from mood.volume import load, save_map, save_score, scan_name
 
 log = logging.getLogger(__name__)
@@ -56,6 +59,8 @@ def predict_folder(
     about: dict[str, Any] | None = None,
     seconds: float = float("inf"),
     ahead: bool = True,
+    part: Part | None = None,
+    origin: Path | None = None,
     on_scan: Callable[[Outcome, int], None] = lambda outcome, total: None,
 ) -> list[Outcome]:
     """Score every scan in `source`.
@@ -84,6 +89,10 @@ def predict_folder(
         Of scoring a scan, after which its map is made of what was computed by then (`mood.methods.in_time`).
     ahead : bool
         Whether the next scan may be read while one is scored.
+    part : Part, optional
+        Score these scans alone, and leave a record that `mood.cohort.collect` makes one of, with those of other parts.
+    origin : pathlib.Path, optional
+        What `source` was found in, for the record of a part.
     on_scan : callable
         Called after each scan with its outcome and the number of scans.
 
@@ -92,9 +101,11 @@ def predict_folder(
     NoInputError, OutputError, UsageError
     """
     paths = scans_to_score(source, target, challenge=challenge) if isinstance(source, Path) else list(source)
+    origin = source if isinstance(source, Path) else origin or paths[0].parent
+    paths = paths if part is None else part.of(paths)
     job = _Job(target, method, mode, challenge, overwrite, strict, about or {}, Outputs(target), seconds, ahead)
     job.prepare()
-    record = None if challenge else job.begin_record(paths)
+    record = None if challenge else job.begin_record(paths, part, origin)
     outcomes: list[Outcome] = []
     try:
         for outcome in job.run(paths):
@@ -135,16 +146,20 @@ class _Job:
         if self.strict and self.challenge:
             raise UsageError("--strict fails scans, which the challenge does not allow", fix="Leave out one of the two")
         remove_stale(self.target)
-        former = None if self.challenge else former_run(self.target)
-        if former is not None and not self.overwrite:
+        former = None if self.challenge else former_runs(self.target)
+        if self.overwrite:
+            forget_others(self.target, self.about)
+        elif former is not None:
             former.check_same(self.about, self.target)
             self.there.former = former
 
-    def begin_record(self, paths: list[Path]) -> RunRecord:
+    def begin_record(self, paths: list[Path], part: Part | None, origin: Path) -> RunRecord | PartRecord:
         """The record of this run, on disk before any output is."""
-        pending = [self.there.pending(path) for path in paths]
+        pending = {outcome.scan: outcome for outcome in map(self.there.pending, paths)}
         engine = self.method.engine.described()
-        record = RunRecord(self.target, self.about, engine, {outcome.scan: outcome for outcome in pending})
+        record: RunRecord | PartRecord = RunRecord(self.target, self.about, engine, pending)
+        if part is not None:
+            record = PartRecord(self.target, self.about, engine, pending, part, origin)
         record.begin(replace=self.overwrite)
         return record
 

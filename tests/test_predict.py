@@ -448,6 +448,40 @@ def test_fault_04_of_two_runs_with_different_weights_the_second_does_nothing(fol
     assert json.loads((tmp_path / "out" / "run.json").read_text())["about"] == {"weights": "1"}
 
 
+def recorded(folder):
+    rows = json.loads((folder / "run.json").read_text())["scans"]
+    assert [row["scan"] for row in rows if row["status"] != "pending"] == [
+        row["scan"] for row in csv.DictReader((folder / "scores.csv").read_text().splitlines())
+    ]
+    return {row["scan"]: row["status"] for row in rows}
+
+
+def test_two_runs_into_one_folder_keep_the_rows_of_both(folder, tmp_path, method):
+    (tmp_path / "more").mkdir()
+    shutil.copy(folder / "a.nii.gz", tmp_path / "more" / "d.nii.gz")
+    predict_folder(folder, tmp_path / "out", method)
+    predict_folder(tmp_path / "more", tmp_path / "out", method)
+    assert recorded(tmp_path / "out") == DONE | {"d": "done"}
+    assert statuses(predict_folder(folder, tmp_path / "out", method)) == SKIPPED
+    predict_folder(tmp_path / "more", tmp_path / "out", method, about={"weights": "2"}, overwrite=True)
+    assert recorded(tmp_path / "out") == {"d": "done"}  # what other weights gave counts no more
+
+
+def test_two_runs_at_once_into_one_folder_keep_the_rows_of_both(folder, tmp_path, method, monkeypatch):
+    (tmp_path / "more").mkdir()
+    shutil.copy(folder / "a.nii.gz", tmp_path / "more" / "d.nii.gz")
+    save = predict.save_map
+
+    def other_run_first(*arguments):
+        monkeypatch.setattr(predict, "save_map", save)
+        predict_folder(tmp_path / "more", tmp_path / "out", method)
+        save(*arguments)
+
+    monkeypatch.setattr(predict, "save_map", other_run_first)
+    assert statuses(predict_folder(folder, tmp_path / "out", method)) == DONE
+    assert recorded(tmp_path / "out") == DONE | {"d": "done"}
+
+
 def test_the_record_is_there_before_the_first_map(folder, tmp_path, method, monkeypatch):
     def look(*arguments):
         record = json.loads((tmp_path / "out" / "run.json").read_text())

@@ -17,6 +17,7 @@ from mood.atomic import HDF5_FAULT
 from mood.cli import about as cli_about
 from mood.cli import ascnet as cli_ascnet
 from mood.cli import challenge as cli_challenge
+from mood.cli import cohort as cli_cohort
 from mood.cli import evaluate as cli_evaluate
 from mood.cli import export as cli_export
 from mood.cli import formats as cli_formats
@@ -30,9 +31,11 @@ from mood.cli.options import (
     MethodOption,
     ModeOption,
     OutputOption,
+    PartOption,
     PrecisionOption,
     RegionOption,
     SeedOption,
+    ThreadsOption,
     WeightsOption,
     console,
     region_choice,
@@ -82,6 +85,8 @@ def predict(
     engine: EngineOption = engines.AUTO,
     precision: PrecisionOption = engines.EXACT,
     report: Annotated[bool, typer.Option("--report", help="Write a report to OUTPUT/report as well.")] = False,
+    part: PartOption = None,
+    threads: ThreadsOption = None,
     preview: Annotated[bool, typer.Option("--preview", help="Write a picture NAME.png of each scan as well.")] = False,
     verbose: VerboseOption = False,
     quiet: QuietOption = False,
@@ -98,12 +103,14 @@ def predict(
     from mood.images import scans_to_score
 
     cli_formats.check_mode(mode, challenge, bids_out=bids_out, dicom_out=dicom_out)
+    share = cli_cohort.chosen_part(part, challenge=challenge, of_all=report or preview)
     given = context.with_resource(cli_formats.given(source, target, region, series, dicom_out))
     source = given.source
     paths = scans_to_score(source, target, challenge=challenge)
     paths = cli_formats.chosen(paths, participants, source)
     if bids_out is not None:
         cli_formats.prepare_bids(paths, source, bids_out)
+    cli_cohort.use_threads(threads)
     runtime.ensure_temporary_folder(target)
     if challenge:
         task = cli_challenge.Task(target, region, method, mode, weights, engine, precision, deadline)
@@ -118,6 +125,8 @@ def predict(
             overwrite=overwrite,
             strict=strict,
             about=detector.about(),
+            part=share,
+            origin=source,
             on_scan=progress,
         )
     name, calibrated = detector.method.name, detector.method.calibration is not None
@@ -136,6 +145,7 @@ def predict(
         raise typer.Exit(errors.EXIT_SOME_FAILED)
 
 
+app.command()(cli_cohort.collect)
 app.command()(cli_report.report)
 app.command()(cli_train.train)
 app.command()(cli_train.join)

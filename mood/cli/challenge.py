@@ -118,7 +118,8 @@ class Watch:
 
 def _status(task: Task, paths: list[Path]) -> int:
     """1, and the names on the log, when scans have no output after all."""
-    from mood.run_record import Outputs, printable
+    from mood.cohort.outputs import Outputs
+    from mood.run_record import printable
 
     there = Outputs(task.target)
     lacking = [printable(path.name) for path in paths if not there.are_whole(path, task.kinds)]

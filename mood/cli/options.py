@@ -121,6 +121,20 @@ PrecisionOption = Annotated[
         help="Of the arithmetic; the last one is less exact.",
     ),
 ]
+PartOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="I/N",
+        help="Score every N-th scan only, from the I-th on; the tasks of an array job find their part by themselves. "
+        "mood collect makes one table of all parts.",
+    ),
+]
+ThreadsOption = Annotated[
+    int | None,
+    typer.Option(
+        min=1, max=1024, envvar="MOOD_THREADS", help="Threads to compute on, not all that this process may use."
+    ),
+]
 
 
 def parse_settings(pairs: list[str]) -> dict[str, object]:

@@ -111,7 +111,7 @@ def sentence(outcomes: Sequence[Outcome], method: str, target: Path) -> str:
     return f"{told}; outputs in {target}"
 
 
-def as_json(outcomes: Sequence[Outcome], method: str, target: Path) -> dict[str, Any]:
+def as_json(outcomes: Sequence[Outcome], method: str | None, target: Path) -> dict[str, Any]:
     """The same for programs."""
     rows = [{key: value for key, value in asdict(one).items() if key != "made_from"} for one in outcomes]
     return {"method": method, "output": str(target), "scans": rows}

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 import numpy as np
 
 from mood import runtime
+from mood.engines.threads import thread_count
 from mood.errors import UsageError, unknown
 from mood.installation import advice
 
@@ -146,8 +147,9 @@ class Engine(ABC):
         return version(cls.packages[0])
 
     def described(self) -> dict[str, str]:
-        """Name, version, precision and device, for records."""
-        return {"engine": f"{self.name} {self.version()}", "precision": self.precision, "device": self.device()}
+        """Name, version, precision, device and number of threads, for records."""
+        device = f"{self.device()}, {thread_count()} threads"
+        return {"engine": f"{self.name} {self.version()}", "precision": self.precision, "device": device}
 
 
 class KerasEngine(Engine):

@@ -21,6 +21,7 @@ from openvino import opset13 as ops
 
 from mood.engines import EXACT, HALF, QUANTISED, Forward, Unsupported
 from mood.engines.layer_arrays import as_array, filters_first, scale_and_shift, transposed_cut
+from mood.engines.threads import is_limited, thread_count
 
 FIX = "Choose --engine keras"
 Node = Any  # an output of an OpenVINO operation
@@ -67,6 +68,8 @@ def build_graph(network: keras.Model) -> ov.Model:
 def graph_forward(graph: ov.Model | Path, precision: str = EXACT) -> Forward:
     """What runs a graph, in memory or on disk."""
     options = OPTIONS | {"INFERENCE_PRECISION_HINT": HINTS[precision]}
+    if is_limited():
+        options["INFERENCE_NUM_THREADS"] = thread_count()
     compiled = ov.Core().compile_model(graph, "CPU", options)
     request, outputs = compiled.create_infer_request(), len(compiled.outputs)
 

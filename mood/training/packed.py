@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 from numpy.random import Generator
 
+from mood.engines.threads import thread_count
 from mood.synthesis.places.store import ScanStore, stacked
 
 DROPPED_BITS = 2  # of eight
@@ -80,7 +81,7 @@ def save_pack(path: Path, scans: Sequence[PackedScan]) -> None:
 
 def read_pack(path: Path, rng: Generator) -> list[PackedScan]:
     """The scans that `save_pack` wrote."""
-    with np.load(path) as pack, ThreadPoolExecutor() as pool:
+    with np.load(path) as pack, ThreadPoolExecutor(thread_count()) as pool:
         packed = [pack[f"data{i}"].tobytes() for i in range(len(pack["names"]))]
         shapes = [tuple(int(n) for n in shape) for shape in pack["shapes"]]
         restored_scans = pool.map(restored, packed, shapes, rng.spawn(len(packed)))

@@ -14,8 +14,9 @@ from rich.console import Console
 
 from mood.cli.challenge import Task, Watch, predict
 from mood.cli.scans import ScanProgress
+from mood.cohort.outputs import Outputs
 from mood.errors import OutputError, UsageError
-from mood.run_record import Outcome, Outputs
+from mood.run_record import Outcome
 from mood.volume import load, save_map, save_score
 
 SECONDS = 4.0

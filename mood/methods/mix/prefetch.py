@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import queue
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
+
+from mood.engines.threads import thread_count
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -22,7 +23,7 @@ def mapped(function: Callable[[Item], Result], items: Iterable[Item], ahead: int
     On as many threads as there are processors, but no more than `ahead`. What `function` raises is raised here.
     """
     pending: deque[Future[Result]] = deque()
-    pool = ThreadPoolExecutor(min(ahead, os.cpu_count() or 1))
+    pool = ThreadPoolExecutor(min(ahead, thread_count()))
     try:
         for item in items:
             pending.append(pool.submit(function, item))

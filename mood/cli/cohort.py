@@ -1,0 +1,75 @@
+"""The command line of cohorts: parts of one run, and their records made one."""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mood import errors
+from mood.cli import output, scans
+from mood.cli.options import console
+from mood.cli.output import JsonOption, QuietOption, VerboseOption
+from mood.errors import UsageError
+
+if TYPE_CHECKING:
+    from mood.cohort.parts import Part
+
+log = logging.getLogger("mood")
+
+
+def chosen_part(text: str | None, *, challenge: bool, of_all: bool) -> Part | None:
+    """The part that the option names, or the environment does; None for a whole run.
+
+    `UsageError` where something is asked for that only a whole run has (`of_all`: pages and pictures).
+    """
+    from mood.cohort.parts import parse_part, part_of_task
+
+    if challenge:
+        if text is not None:
+            raise UsageError("the challenge is not scored in parts", where="--part", fix="Leave out --part")
+        return None
+    part = part_of_task(os.environ) if text is None else parse_part(text)
+    if part is not None and of_all:
+        fix = "Leave them out, and run mood collect and then mood report"
+        raise UsageError("--report and --preview are of all scans, not of a part", where=part.named_by, fix=fix)
+    if part is not None:
+        log.info("part %s of the scans, named by %s", part, part.named_by)
+    return part
+
+
+def use_threads(count: int | None) -> None:
+    """Have everything compute on so many threads, and say how many they are."""
+    from mood.engines.threads import limit_threads
+
+    log.info("computing on %d threads", limit_threads(count))
+
+
+def collect(
+    target: Annotated[Path, typer.Argument(metavar="OUTPUT", help="Folder that the parts wrote to.")],
+    source: Annotated[
+        Path | None, typer.Option("-i", "--input", help="What was scored, if it is not where the parts found it.")
+    ] = None,
+    verbose: VerboseOption = False,
+    quiet: QuietOption = False,
+    json_output: JsonOption = False,
+) -> None:
+    """Make one scores.csv and run.json of what the parts of a cohort left; name what failed or is missing."""
+    from mood.cohort import collect as parts
+
+    outcomes = parts.collect(target, source)
+    unfinished = [one for one in outcomes if one.status in ("failed", "missing")]
+    for one in unfinished:
+        log.error("%s %s: %s", one.scan, one.status.upper(), one.message)
+    if json_output:
+        output.print_json(scans.as_json(outcomes, None, target))
+    counts = {kind: sum(one.status == kind for one in outcomes) for kind in ("failed", "missing")}
+    told = "".join(f", {count} {kind}" for kind, count in counts.items() if count)
+    done = len(outcomes) - len(unfinished)
+    line = f"{done} of {len(outcomes)} scans are scored{told}; table and record in {target}"
+    console.print(line, highlight=False, markup=False, soft_wrap=True)
+    if unfinished:
+        raise typer.Exit(errors.EXIT_SOME_FAILED)
