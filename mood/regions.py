@@ -42,7 +42,8 @@ class Region:
     symmetric: bool  # left to right: a mirrored scan could be a healthy one
     toy: str  # who makes its toy subjects: a key of `mood.synthesis.toy.MAKERS`
     template: str | None = None  # that its scans can be registered to: a file of `mood.methods.registration`
-    default_method: str = "mix"  # when none is named
+    default_method: str = "mix"  # to predict with, when none is named
+    training_method: str = "mix"  # to train, when none is named: one that a CPU trains within hours
     window_hu: tuple[float, float] = (-160.0, 240.0)  # CT: what becomes 0 and 1; the usual soft-tissue window
     standard_quantiles: tuple[float, ...] | None = None  # MR: of tissue, at `intensities.PERCENTILES`
     # Benchmark: scans are told apart by their longest voxel side, below so many mm; the first group is what decides.

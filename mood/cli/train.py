@@ -64,10 +64,9 @@ def train(
 ) -> None:
     """Train a method on healthy scans. The same command again goes on where it stopped."""
     from mood.training import run as training
-    from mood.weights.store import default_method
 
     where = get_region(region)
-    method = _method_of(recipe, method) if recipe else method or default_method(region)
+    method = _method_of(recipe, method) if recipe else method or where.training_method
     changes = parse_settings(setting or [])
     if task is not None:
         changes["tasks"] = task

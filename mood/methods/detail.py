@@ -20,10 +20,11 @@ from msgspec import Meta
 from mood.engines import Forward
 from mood.engines.keras import batch_images
 from mood.methods.base import UsedNetwork
+from mood.methods.in_time import batches_in_time
 from mood.methods.mix3d import Learner, Mix3d, Mix3dSettings
 from mood.methods.network_method import bare
 from mood.methods.scoring import top_mean
-from mood.methods.slices import batches, filled_slices, to_slices
+from mood.methods.slices import filled_slices, to_slices
 from mood.networks.unet import SIDE_MULTIPLE, build_unet, overlap_loss
 from mood.regions import Region
 from mood.synthesis.places.altered_slices import AlteredSlices
@@ -89,7 +90,7 @@ class Detail(Mix3d):
         scores = np.zeros(channels.shape[:3], np.float32)
         score_slices = to_slices(scores, axis)
         size = batch_images(max(1, PIXELS_AT_ONCE // int(np.prod(slices.shape[1:3]))))
-        for chosen in batches(filled_slices(slices), size):
+        for chosen in batches_in_time(filled_slices(slices), size):
             images = np.concatenate([padded[chosen + k] for k in range(2 * context + 1)], axis=-1)
             score_slices[chosen] = run(images)[..., 0]
         return scores

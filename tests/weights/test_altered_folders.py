@@ -76,7 +76,7 @@ def test_fault_25_a_pipe_is_not_waited_for(copied, nothing_is_built):
     (folder / CONFIG).unlink()
     os.mkfifo(folder / CONFIG)
     assert "not a regular file" in refused(folder)
-    assert default_method("brain", folder) == "mix"  # a search passes it over
+    assert default_method("brain", folder) == "joint"  # a search passes it over
 
 
 def test_a_file_is_no_weights_folder(copied, nothing_is_built):
