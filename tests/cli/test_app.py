@@ -91,7 +91,7 @@ def test_a_failed_scan_decides_the_exit_status(call, weights, tmp_path, more, ex
         (["-i", "healthy", "-o", "out", "-r", "leg"], 2, "unknown region 'leg'"),
         (["-i", "healthy", "-o", "out", "-r", "brain", "-m", "magic"], 2, "unknown method 'magic'"),
         (["-i", "healthy", "-o", "out", "-r", "brain", "-m", "atlas"], 3, "no trained weights"),
-        (["-i", "healthy", "-o", "out", "-r", "brain", "--weights", "void"], 3, "no config.json"),
+        (["-i", "healthy", "-o", "out", "-r", "brain", "-m", "mix", "--weights", "void"], 3, "no config.json"),
         (["-i", "healthy", "-o", "file/out", "-r", "brain"], 2, "cannot be written"),
         (["-i", "healthy"], 2, "Missing option"),
     ],
@@ -233,8 +233,8 @@ def test_what_cannot_be_meant_is_a_usage_error(call, arguments, tmp_path, monkey
         (("predict", "-i", "x", "-o", "y", "-r", "brain", "-m", "asc-net"), "ascnet"),
         (("predict", "-i", "x", "-o", "y", "-r", "brain", "--mode", "pixels"), "pixel"),
         (("train", "-i", "x", "-o", "y", "-r", "brain", "--recipe", "papre"), "paper"),
-        (("train", "-i", "x", "-o", "y", "-r", "brain", "--task", "relocaton"), "relocation"),
-        (("train", "-i", "x", "-o", "y", "-r", "brain", "--set", "learning-rate=1"), "learning_rate"),
+        (("train", "-i", "x", "-o", "y", "-r", "brain", "-m", "mix", "--task", "relocaton"), "relocation"),
+        (("train", "-i", "x", "-o", "y", "-r", "brain", "-m", "mix", "--set", "learning-rate=1"), "learning_rate"),
     ],
 )
 def test_a_slip_is_answered_with_the_nearest_right_word(call, arguments, nearest, tmp_path, monkeypatch):
