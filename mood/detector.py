@@ -76,13 +76,8 @@ class Result:
         shape = " x ".join(map(str, self.map.shape))
         spacing = " x ".join(f"{mm:.3g}" for mm in nib.affines.voxel_sizes(self.affine))
         place = ", ".join(map(str, np.unravel_index(int(self.map.argmax()), self.map.shape)))
-        peak = f"{self.map.max():.3f} at voxel ({place})"
-        return {
-            "sample score": f"{self.sample_score:.4f}",
-            "map": f"{shape} of {spacing} mm",
-            "peak": peak,
-            "fit": self.fit.told,
-        }
+        map_, peak = f"{shape} of {spacing} mm", f"{self.map.max():.3f} at voxel ({place})"
+        return {"sample score": f"{self.sample_score:.4f}", "map": map_, "peak": peak, "fit": self.fit.told}
 
     def __repr__(self) -> str:
         described = ", ".join(f"{name} {value}" for name, value in self._described().items())
@@ -213,7 +208,7 @@ def load_detector(
     Examples
     --------
     >>> load_detector("brain", engine="keras")
-    Detector(mix for brain, float32 on keras)
+    Detector(joint for brain, float32 on keras)
     """
     where, folder = get_region(region).name, None if weights is None else Path(weights)
     chosen = methods.known(method or store.default_method(where, folder))
@@ -234,8 +229,10 @@ def score(
 
     Parameters
     ----------
-    image, and the others
-        As for `Detector.score`, and for `load_detector`; so are the errors.
+    image : str, pathlib.Path, nibabel image or Volume
+        As for `Detector.score`; so are the errors.
+    region, method, weights, engine, precision : str
+        As for `load_detector`; so are the errors.
 
     Returns
     -------

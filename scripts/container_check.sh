@@ -92,8 +92,8 @@ strictly() {
 }
 
 # Each of the four scripts with the least rights, and so little shared memory that no volume could pass through it, and
-# one of a region as the organisers call them. In each region all methods that the environment may choose; the ensemble
-# runs FPI and ASC-Net. Once not even shared memory can be written: temporary files go to the output folder.
+# one of a region as the organisers call them. Joint and mix are the regions' defaults, others are chosen by the
+# environment; the ensemble runs FPI and ASC-Net. Once not even shared memory can be written: temporary files go to the output folder.
 small='--shm-size 256k'
 none='--mount type=tmpfs,destination=/dev/shm,tmpfs-mode=0555'
 check_region() {
@@ -102,7 +102,7 @@ check_region() {
     case $1 in
         brain)
             as_organisers sample brain
-            strictly "no temporary folder" pixel brain mix $none
+            strictly "no temporary folder" pixel brain joint $none
             strictly "fpi brain" sample brain fpi $small -e MOOD_METHOD=fpi
             strictly "ensemble brain" pixel brain ensemble $small -e MOOD_METHOD=ensemble
             ;;

@@ -5,7 +5,7 @@ import itertools
 import os
 import resource
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -24,6 +24,14 @@ SHAPE = (24, 20, 16)
 def pytest_addoption(parser: pytest.Parser) -> None:
     text = "store what the packaged weights say now as what they are to say (tests/weights/test_golden.py)"
     parser.addoption("--renew-golden", action="store_true", help=text)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Names of files whose bytes are no text are escaped in what is logged: processes cannot send them on otherwise."""
+    report = yield
+    report.sections = [(name, text.encode("utf-8", "backslashreplace").decode()) for name, text in report.sections]
+    return report
 
 
 @pytest.fixture(scope="module")

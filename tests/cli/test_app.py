@@ -233,8 +233,8 @@ def test_what_cannot_be_meant_is_a_usage_error(call, arguments, tmp_path, monkey
         (("predict", "-i", "x", "-o", "y", "-r", "brain", "-m", "asc-net"), "ascnet"),
         (("predict", "-i", "x", "-o", "y", "-r", "brain", "--mode", "pixels"), "pixel"),
         (("train", "-i", "x", "-o", "y", "-r", "brain", "--recipe", "papre"), "paper"),
-        (("train", "-i", "x", "-o", "y", "-r", "brain", "--task", "relocaton"), "relocation"),
-        (("train", "-i", "x", "-o", "y", "-r", "brain", "--set", "learning-rate=1"), "learning_rate"),
+        (("train", "-i", "x", "-o", "y", "-r", "brain", "-m", "mix", "--task", "relocaton"), "relocation"),
+        (("train", "-i", "x", "-o", "y", "-r", "brain", "-m", "mix", "--set", "learning-rate=1"), "learning_rate"),
     ],
 )
 def test_a_slip_is_answered_with_the_nearest_right_word(call, arguments, nearest, tmp_path, monkeypatch):
