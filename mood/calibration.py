@@ -6,13 +6,14 @@ Nothing is normalised within a case: the same value means the same in every scan
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 import numpy as np
 from msgspec import Meta
-from scipy.special import stdtr
+from scipy.special import stdtr, stdtrit
 
 from mood.typed import Share
 
@@ -24,6 +25,7 @@ ROOM = 0.1  # of the scale, for what is rarer than healthy tissue can tell
 JOINED = "+"  # between the names of maps that were joined
 SMALLEST_SCORE = 1e-6
 SMALLEST_SPREAD = 0.1  # of the logarithm: scores of a few scans that happen to agree are not certain
+UNCALIBRATED = "not calibrated: ranks among the scans of one folder"
 FEW_SCANS = 6  # that weights without a number were calibrated on
 
 
@@ -98,6 +100,36 @@ def joined_name(names: Iterable[str]) -> str:
 
 
 @dataclass(frozen=True)
+class Site:
+    """Healthy scans of somebody's own, and what counts as unusual beside them.
+
+    Attributes
+    ----------
+    scores : tuple of float, rising
+        Their sample scores on the method's own scale.
+    false_positive_rate : float
+        The share of healthy scans that may be flagged.
+    threshold : float
+        What a scan that is flagged scores more than, on the same scale.
+    false_places : tuple of float
+        Places that stand out in one of them, on average, at the values of each of `DECADES`.
+    """
+
+    scores: Annotated[tuple[Share, ...], Meta(min_length=1)]
+    false_positive_rate: Annotated[float, Meta(gt=0, lt=1)]
+    threshold: Share
+    false_places: Annotated[tuple[Annotated[float, Meta(ge=0)], ...], Meta(max_length=len(DECADES))] = ()
+
+    def share_as_high(self, raw_score: float) -> float:
+        """The share of healthy scans, this one counted as one of them, that score as high: at least 1 / (n + 1)."""
+        return (1 + sum(one >= raw_score for one in self.scores)) / (len(self.scores) + 1)
+
+    def flags(self, raw_score: float) -> bool:
+        """Whether a scan is unusual."""
+        return raw_score > self.threshold
+
+
+@dataclass(frozen=True)
 class Calibration:
     """How a method scores healthy scans.
 
@@ -109,12 +141,15 @@ class Calibration:
         What one healthy tissue voxel in 10, 100, ... reaches in the map, for each of `DECADES`.
     scans : int
         How many there were.
+    site : Site, optional
+        When they are not those of the training sources but of somebody's own scanner.
     """
 
     log_mean: Annotated[float, Meta(ge=-20, le=0)]  # scores are at most 1
     log_spread: Annotated[float, Meta(gt=0, le=20)]
     rare_values: Annotated[tuple[Share, ...], Meta(min_length=len(DECADES), max_length=len(DECADES))]
     scans: Annotated[int, Meta(ge=1)] = FEW_SCANS
+    site: Site | None = None
 
     def __post_init__(self) -> None:
         if any(a > b for a, b in itertools.pairwise(self.rare_values)):
@@ -128,6 +163,18 @@ class Calibration:
         """
         z = (np.log(max(sample_score, SMALLEST_SCORE)) - self.log_mean) / self.log_spread
         return float(stdtr(max(self.scans - 1, 1), z / np.sqrt(1 + 1 / self.scans)))
+
+    def score_at(self, share: float) -> float:
+        """The raw score that `share` of healthy scans are to be expected to score lower than; inverse of the above."""
+        z = stdtrit(max(self.scans - 1, 1), share) * np.sqrt(1 + 1 / self.scans)
+        return float(np.clip(np.exp(self.log_mean + self.log_spread * z), 0, 1))
+
+    @property
+    def told(self) -> str:
+        """What the scores are ranks among."""
+        if self.site is None:
+            return f"not calibrated for this scanner: ranks among {self.scans} healthy scans of the training sources"
+        return f"ranks among {self.scans} healthy scans of this scanner"
 
     @property
     def rare(self) -> RareValues:
@@ -144,6 +191,34 @@ class Calibration:
         return self.rare_values[2], max(self.rare_values[-1], self.rare_values[2] + SMALLEST_SCORE)
 
 
+@dataclass(frozen=True)
+class SitePlace:
+    """Where a scan stands among healthy scans of its scanner.
+
+    Attributes
+    ----------
+    share : float
+        Of those scans, this one counted among them, that score as high.
+    flagged : bool
+        Whether it is unusual at the false-positive rate that was asked for.
+    """
+
+    share: float
+    flagged: bool
+
+    @classmethod
+    def of(cls, calibration: Calibration | None, raw_score: float) -> Self | None:
+        """That of a raw sample score; None for weights that were not calibrated on such scans."""
+        if calibration is None or calibration.site is None:
+            return None
+        return cls(calibration.site.share_as_high(raw_score), calibration.site.flags(raw_score))
+
+    @property
+    def columns(self) -> dict[str, Any]:
+        """What a record says of it."""
+        return {"share": round(self.share, 4), "flag": "yes" if self.flagged else "no"}
+
+
 def calibrate(sample_scores: Iterable[float], tissue_values: Iterable[np.ndarray]) -> Calibration:
     """Constants from what a method says of healthy scans.
 
@@ -157,3 +232,14 @@ def calibrate(sample_scores: Iterable[float], tissue_values: Iterable[np.ndarray
     logs = np.log(np.maximum(list(sample_scores), SMALLEST_SCORE))
     rare = RareValues.of(np.concatenate(list(tissue_values)), DECADES)
     return Calibration(float(logs.mean()), float(max(logs.std(), SMALLEST_SPREAD)), rare.values, len(logs))
+
+
+def threshold_for(calibration: Calibration, raw_scores: Iterable[float], false_positive_rate: float) -> float:
+    """The raw score above which a scan is flagged, so that healthy ones are at no more than the given rate.
+
+    One of the scores where there are enough of them (Vovk, Gammerman and Shafer, Algorithmic Learning in a Random
+    World, 2005, chapter 2: it holds for any distribution); else as far beyond them as `Calibration` expects.
+    """
+    rising = sorted(raw_scores)
+    at = math.ceil((len(rising) + 1) * (1 - false_positive_rate) - 1e-9)
+    return rising[at - 1] if at <= len(rising) else calibration.score_at(1 - false_positive_rate)

@@ -9,22 +9,22 @@ for path in paths:
 
 from __future__ import annotations
 
-import html
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-import nibabel as nib
 import numpy as np
 
 from mood import engines, methods, volume
-from mood.atomic import check_writable
+from mood.calibration import UNCALIBRATED, SitePlace
 from mood.conform import ConformedScan, conform
 from mood.images import Image, as_volume
 from mood.methods.base import Method
 from mood.methods.fit.check import check_fit, fit_grid
 from mood.methods.fit.verdict import UNCHECKED, Fit
+from mood.methods.result import Result
+from mood.methods.strip import ALWAYS, AUTO, BY, strip_skull
 from mood.regions import Grid, Region, get_region
 from mood.volume import Volume
 from mood.weights import store
@@ -33,10 +33,10 @@ from mood.weights.store import WeightsFolder
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, eq=False)
-class Result:
-    """What a method makes of one scan.
+class Examined(NamedTuple):
+    """A scan ready to be scored, whether it is fit, and by whom its skull was taken off (empty: not by mood)."""
 
+<<<<<<< HEAD
     Attributes
     ----------
     map : (X, Y, Z) float32 ndarray in [0, 1]
@@ -86,6 +86,11 @@ class Result:
     def _repr_html_(self) -> str:
         rows = "".join(f"<tr><th>{name}</th><td>{value}</td></tr>" for name, value in self._described().items())
         return f"<table><caption>{html.escape(self.name)}</caption>{rows}</table>"
+=======
+    scan: ConformedScan
+    fit: Fit
+    stripped: str
+>>>>>>> fit
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,21 +131,35 @@ class Detector:
         ScanError
             When it cannot be read, is not 3-D, not finite or constant.
         """
-        scan, fit = self.examine(as_volume(image))
-        return self.result(scan, self.grid_map(scan), fit)
+        seen = self.examine(as_volume(image))
+        return self.result(seen.scan, self.grid_map(seen.scan), seen.fit)
 
-    def examine(self, scan: Volume) -> tuple[ConformedScan, Fit]:
+    def examine(self, scan: Volume, strip: str = AUTO) -> Examined:
         """A scan on the method's grid, and whether it is what the weights know; the log warns when not.
 
         For a brain that takes the seconds of a registration, which a method that registers does not repeat.
+
+        Parameters
+        ----------
+        scan : Volume
+        strip : {'auto', 'always', 'never'}
+            Whether the skull is taken off first: where it seems to be on, whatever it seems, or not at all.
         """
+        conformed, fit = self._looked_at(scan) if strip != ALWAYS else (None, UNCHECKED)
+        stripped = strip == ALWAYS or (strip == AUTO and fit.skull_on)
+        if stripped:
+            log.info("%s: the skull is taken off", scan.path)
+            conformed, fit = self._looked_at(strip_skull(scan, self.method.engine))
+        if not fit.ok:
+            log.warning("%s: not fit to score: %s", scan.path, fit.told)
+        assert conformed is not None
+        return Examined(conformed, fit, BY if stripped else "")
+
+    def _looked_at(self, scan: Volume) -> tuple[ConformedScan, Fit]:
         grid = fit_grid(self.region)
         conformed = self.conform(scan, grid)
         data = conformed.data if grid == self.method.grid else conformed.further[grid]
-        fit = check_fit(data, conformed.placement.spacing_mm, self.region)
-        if not fit.ok:
-            log.warning("%s: not fit to score: %s", scan.path, fit.told)
-        return conformed, fit
+        return conformed, check_fit(data, conformed.placement.spacing_mm, self.region)
 
     def conform(self, scan: Volume, *more: Grid) -> ConformedScan:
         """A scan on the method's grid, on others where the method makes use of them, and on those asked for."""
@@ -155,16 +174,21 @@ class Detector:
 
     def result(self, scan: ConformedScan, grid_map: np.ndarray, fit: Fit = UNCHECKED) -> Result:
         """What a map on the grid comes to on the scan's own voxels."""
-        score = self.method.sample_score(grid_map)
-        known = self.method.calibration
+        known, raw = self.method.calibration, self.method.raw_sample_score(grid_map)
+        score = known.share_below(raw) if known else raw
         shown = known.display_range if known else (0.0, float(grid_map.max()) or 1.0)
-        return Result(scan.placement.restore(grid_map), score, scan.name, scan.affine, scan.header, shown, fit)
+        place = SitePlace.of(known, raw)
+        return Result(scan.placement.restore(grid_map), score, scan.name, scan.affine, scan.header, shown, fit, place)
 
     def about(self) -> dict[str, Any]:
         """What a record of a run says of the weights."""
-        if self.weights is None:
-            return {"method": self.method.name, "region": self.method.region.name}
-        return {"method": self.weights.method, "region": self.weights.region, "weights": self.weights.sha256}
+        known = self.method.calibration
+        about = {
+            "method": self.method.name,
+            "region": self.region.name,
+            "scores": known.told if known else UNCALIBRATED,
+        }
+        return about if self.weights is None else about | {"weights": self.weights.sha256}
 
     def __repr__(self) -> str:
         method, engine = self.method, self.method.engine

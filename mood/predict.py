@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ from mood.images import LARGEST_READ_AHEAD, read_ahead, scans_to_score
 from mood.methods import Method, in_time
 from mood.methods.fallback import fall_back
 from mood.methods.fit.verdict import UNCHECKED, Fit
+from mood.methods.strip import ALWAYS, AUTO, NEVER
 from mood.run_record import Fingerprint, Outcome, RunRecord, printable, read_score, rounded
 from mood.volume import load, save_map, save_score, scan_name
 
@@ -44,6 +45,7 @@ class _Scan:
 
     conformed: ConformedScan
     fit: Fit
+    stripped: str  # by whom
     made_from: Fingerprint | None  # None in the challenge, which keeps no record
 
 
@@ -56,6 +58,7 @@ def predict_folder(
     challenge: bool = False,
     overwrite: bool = False,
     strict: bool = False,
+    strip: str = AUTO,
     about: dict[str, Any] | None = None,
     seconds: float = float("inf"),
     ahead: bool = True,
@@ -82,6 +85,8 @@ def predict_folder(
         Do again what is there already.
     strict : bool
         Fail scans that are not what the weights know, instead of scoring them with a warning.
+    strip : {'auto', 'always', 'never'}
+        When a skull is taken off (`Detector.examine`); never in the challenge.
     about : dict, optional
         What to put in the run record (the weights and their checksum); scans done by a run with
         another record are not skipped but refused.
@@ -101,9 +106,9 @@ def predict_folder(
     NoInputError, OutputError, UsageError
     """
     paths = scans_to_score(source, target, challenge=challenge) if isinstance(source, Path) else list(source)
-    origin = source if isinstance(source, Path) else origin or paths[0].parent
+    origin = source if isinstance(source, Path) else origin
     paths = paths if part is None else part.of(paths)
-    job = _Job(target, method, mode, challenge, overwrite, strict, about or {}, Outputs(target), seconds, ahead)
+    job = _Job(target, method, mode, challenge, overwrite, strict, strip, about or {}, Outputs(target), seconds, ahead)
     job.prepare()
     record = None if challenge else job.begin_record(paths, part, origin)
     outcomes: list[Outcome] = []
@@ -134,6 +139,7 @@ class _Job:
     challenge: bool
     overwrite: bool
     strict: bool
+    strip: str
     about: dict[str, Any]
     there: Outputs
     seconds: float = float("inf")
@@ -143,6 +149,8 @@ class _Job:
     def prepare(self) -> None:
         if self.mode not in MODES:
             raise UsageError(f"unknown mode '{self.mode}'", fix=f"Choose one of: {', '.join(MODES)}")
+        if self.strip == ALWAYS and self.method.region.has_units:
+            raise UsageError("--strip takes skulls off MR, not CT", fix="Leave it out")
         if self.strict and self.challenge:
             raise UsageError("--strict fails scans, which the challenge does not allow", fix="Leave out one of the two")
         remove_stale(self.target)
@@ -153,7 +161,7 @@ class _Job:
             former.check_same(self.about, self.target)
             self.there.former = former
 
-    def begin_record(self, paths: list[Path], part: Part | None, origin: Path) -> RunRecord | PartRecord:
+    def begin_record(self, paths: list[Path], part: Part | None, origin: Path | None) -> RunRecord | PartRecord:
         """The record of this run, on disk before any output is."""
         pending = {outcome.scan: outcome for outcome in map(self.there.pending, paths)}
         engine = self.method.engine.described()
@@ -195,7 +203,8 @@ class _Job:
 
     def _read(self, path: Path) -> _Scan:
         made_from = Fingerprint.of(path) if path.is_file() and not self.challenge else None
-        return _Scan(*Detector(self.method).examine(load(path)), made_from)
+        strip = NEVER if self.challenge else self.strip
+        return _Scan(*Detector(self.method).examine(load(path), strip), made_from)
 
     def _start(self, path: Path, ready: Future[_Scan], writer: ThreadPoolExecutor) -> Future[Outcome]:
         """Score one scan and leave the writing to the writer."""
@@ -231,7 +240,7 @@ class _Job:
         score = round(result.sample_score, 6)
         return Outcome(
             name, "done", score, seconds, fit=scan.fit.told, made_from=scan.made_from, taken_for=taken_for,
-            figures=rounded(scan.fit.figures),
+            figures=rounded(scan.fit.figures), strip=scan.stripped, **(result.place.columns if result.place else {}),
         )  # fmt: skip
 
     def _failed(self, path: Path, error: Exception, fit: Fit = UNCHECKED) -> Outcome:
@@ -247,5 +256,7 @@ class _Job:
 
     def _skipped(self, path: Path) -> Outcome:
         score = read_score(self.there.of(path)["sample"]) if self.mode != "pixel" else None
-        message, made_from, fit = "its outputs were there already", self.there.made_from(path), self.there.fit(path)
-        return Outcome(printable(scan_name(path)), "skipped", score, message=message, fit=fit, made_from=made_from)
+        known = self.there.known(path)
+        return replace(
+            known, status="skipped", sample_score=score, seconds=0.0, message="its outputs were there already"
+        )

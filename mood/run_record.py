@@ -35,6 +35,9 @@ class Outcome:
     sample_score: float | None = None
     seconds: float = 0.0
     message: str = ""
+    share: float | None = None  # of healthy scans of this scanner that score as high, where weights know some
+    flag: str = ""  # likewise: yes where that is unusual, else no
+    strip: str = ""  # by whom the skull was taken off, if not before
     fit: str = ""  # fit, why not, or that nobody looked
     made_from: Fingerprint | None = None  # what the outputs that are there, if any, were made from
     taken_for: str = ""  # what the scan's intensities were taken for

@@ -1,9 +1,11 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mood.calibration import Calibration, RareValues, as_score, calibrate
+from mood.calibration import Calibration, RareValues, Site, SitePlace, as_score, calibrate, threshold_for
 from mood.typed import decode_text, encode_text
 
 RNG = np.random.default_rng(0)
@@ -115,3 +117,41 @@ def test_viewers_show_what_is_rare():
 
 def test_constants_survive_json(measured):
     assert decode_text(Calibration, encode_text(measured)) == measured
+
+
+def test_a_scan_is_flagged_by_its_rank_among_healthy_scans_of_the_site(rng):
+    scores = sorted(rng.beta(2, 20, 39))
+    found = calibrate(scores, [rng.beta(1, 30, 5000)])
+    site = Site(tuple(scores), 0.05, threshold_for(found, scores, 0.05))
+    assert site.threshold == scores[37]  # the 38th of 39: one in 20 of 40 is above
+    for raw in (0.0, scores[10], scores[37], scores[38], 1.0):
+        assert site.flags(raw) == (site.share_as_high(raw) <= 0.05)
+    assert site.share_as_high(1.0) == 1 / 40
+    assert site.share_as_high(0.0) == 1
+
+
+def test_healthy_scans_are_flagged_no_more_often_than_asked(rng):
+    flagged = []
+    for _ in range(400):
+        scores = rng.beta(2, 20, 30)
+        found = calibrate(scores[:-1], [rng.random(10)])
+        flagged.append(scores[-1] > threshold_for(found, scores[:-1], 0.1))
+    assert np.mean(flagged) == pytest.approx(0.1, abs=0.04)
+
+
+def test_few_scans_extrapolate_beyond_the_highest_of_them():
+    scores = [0.1, 0.12, 0.15, 0.11, 0.13]
+    found = calibrate(scores, [np.linspace(0, 0.4, 100)])
+    threshold = threshold_for(found, scores, 0.05)
+    assert threshold > max(scores)
+    assert found.share_below(threshold) == pytest.approx(0.95)
+    assert found.score_at(0.5) == pytest.approx(np.exp(found.log_mean))
+
+
+def test_a_calibration_says_what_scores_are_ranks_among():
+    found = calibrate([0.1, 0.2], [np.linspace(0, 0.4, 100)])
+    assert found.told == "not calibrated for this scanner: ranks among 2 healthy scans of the training sources"
+    here = replace(found, site=Site((0.1, 0.2), 0.05, 0.3))
+    assert here.told == "ranks among 2 healthy scans of this scanner"
+    assert SitePlace.of(found, 0.4) is None
+    assert SitePlace.of(here, 0.4) == SitePlace(pytest.approx(1 / 3), True)

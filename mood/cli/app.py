@@ -16,6 +16,7 @@ from mood import __version__, engines, errors
 from mood.atomic import HDF5_FAULT
 from mood.cli import about as cli_about
 from mood.cli import ascnet as cli_ascnet
+from mood.cli import calibrate as cli_calibrate
 from mood.cli import challenge as cli_challenge
 from mood.cli import cohort as cli_cohort
 from mood.cli import evaluate as cli_evaluate
@@ -35,6 +36,7 @@ from mood.cli.options import (
     PrecisionOption,
     RegionOption,
     SeedOption,
+    StripOption,
     ThreadsOption,
     WeightsOption,
     console,
@@ -82,6 +84,7 @@ def predict(
         bool,
         typer.Option("--strict", help="Fail scans that are not what the weights know (skull on, T2, a slab, ...)."),
     ] = False,
+    strip: StripOption = "auto",
     engine: EngineOption = engines.AUTO,
     precision: PrecisionOption = engines.EXACT,
     report: Annotated[bool, typer.Option("--report", help="Write a report to OUTPUT/report as well.")] = False,
@@ -124,6 +127,7 @@ def predict(
             mode,
             overwrite=overwrite,
             strict=strict,
+            strip=strip,
             about=detector.about(),
             part=share,
             origin=source,
@@ -151,6 +155,7 @@ app.command()(cli_train.train)
 app.command()(cli_train.join)
 app.command()(cli_train.quantise)
 app.command()(cli_export.export)
+app.command()(cli_calibrate.calibrate)
 
 
 app.command()(cli_evaluate.evaluate)

@@ -35,7 +35,8 @@ def chosen_part(text: str | None, *, challenge: bool, of_all: bool) -> Part | No
     part = part_of_task(os.environ) if text is None else parse_part(text)
     if part is not None and of_all:
         fix = "Leave them out, and run mood collect and then mood report"
-        raise UsageError("--report and --preview are of all scans, not of a part", where=part.named_by, fix=fix)
+        what = "pages, pictures and other forms of the outputs are made of all scans, not of a part"
+        raise UsageError(what, where=part.named_by, fix=fix)
     if part is not None:
         log.info("part %s of the scans, named by %s", part, part.named_by)
     return part

@@ -90,6 +90,17 @@ MethodOption = Annotated[
 ModeOption = Annotated[
     str, choice("mode", lambda: MODES, "--mode", metavar="|".join(MODES), help="Scores, maps or both of them.")
 ]
+STRIPPING = ("auto", "always", "never")
+StripOption = Annotated[
+    str,
+    choice(
+        "strip",
+        lambda: STRIPPING,
+        "--strip",
+        metavar="|".join(STRIPPING),
+        help="Take the skull off: if it seems on, ...",
+    ),
+]
 WeightsOption = Annotated[
     Path | None, typer.Option(file_okay=False, help="Folder that mood train wrote; else those shipped.")
 ]

@@ -27,6 +27,10 @@ CALIBRATED = (
     "Meaning: how many of the held-out healthy scans of the training sources score as high. Those of another scanner "
     "may score higher: it is no rank among scans of yours."
 )
+AT_SITE = (
+    "Meaning: how many healthy scans score as high, told from those of this scanner that the weights were calibrated "
+    "on. Flagged as unusual among them: {} of {}."
+)
 UNCALIBRATED = "These weights are not calibrated: scores rank scans of one folder and mean nothing by themselves."
 
 
@@ -97,7 +101,9 @@ def print_closing_table(console: Console, outcomes: Sequence[Outcome], calibrate
         cells = (one.scan, score, meaning(one.sample_score, calibrated), status(one), f"{one.seconds:.1f}")
         table.add_row(*map(Text, cells))
     console.print(table)
-    console.print(more + (CALIBRATED if calibrated else UNCALIBRATED), highlight=False)
+    flags = [one.flag for one in outcomes if one.flag]
+    words = AT_SITE.format(flags.count("yes"), len(flags)) if flags else CALIBRATED
+    console.print(more + (words if calibrated else UNCALIBRATED), highlight=False)
 
 
 def sentence(outcomes: Sequence[Outcome], method: str, target: Path) -> str:

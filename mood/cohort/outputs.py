@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Collection
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from mood.compression import is_whole_map
@@ -42,10 +42,12 @@ class Outputs:
             self._known[scan] = kept if kept is not None and kept.fits(scan) else None
         return self._known[scan]
 
-    def fit(self, scan: Path) -> str:
-        """Whether a scan that was done before is fit, as that run's record says."""
-        row = self.former.outcomes.get(printable(scan_name(scan))) if self.former else None
-        return (row.fit if row is not None else "") or NOT_CHECKED
+    def known(self, scan: Path) -> Outcome:
+        """What is on record of a scan that was done before."""
+        name = printable(scan_name(scan))
+        row = self.former.outcomes.get(name) if self.former else None
+        known = row or Outcome(name, "done")
+        return replace(known, fit=known.fit or NOT_CHECKED, made_from=self.made_from(scan), ended="")
 
     def pending(self, scan: Path) -> Outcome:
         """A scan that is to be done: what its outputs are from if there are any, else what they will be from."""

@@ -173,11 +173,35 @@ def _pooling(layer: keras.Layer, x: Node) -> Node:
     return ops.avg_pool(x, strides, none, none, size, True, "floor", padding)
 
 
+def _padded(layer: keras.Layer, x: Node) -> Node:
+    begin, end = zip((0, 0), (0, 0), *layer.padding, strict=True)
+    return ops.pad(x, list(begin), list(end), "constant", ops.constant(np.float32(0)))
+
+
+def _cropped(layer: keras.Layer, x: Node) -> Node:
+    begin, end = zip(*layer.cropping, strict=True)
+    axes = list(range(2, 2 + len(begin)))
+    stop = [-n or np.iinfo(np.int64).max for n in end]
+    return ops.slice(x, list(begin), stop, [1] * len(axes), axes)
+
+
+def _normalised_by_channel(layer: keras.Layer, x: Node) -> Node:
+    """Of the group normalisations the one whose groups are single channels: instance normalisation."""
+    channels = layer.input_spec.axes[layer.axis]
+    if layer.groups != channels or layer.scale or layer.center:
+        raise Unsupported("OpenVINO is not told how to run a normalisation of groups of channels", fix=FIX)
+    axes = len(x.get_output_partial_shape(0)) if isinstance(x, ov.Node) else len(x.get_partial_shape())
+    return ops.mvn(x, list(range(2, axes)), True, layer.epsilon, "inside_sqrt")
+
+
 TRANSLATIONS: dict[str, Callable[..., Node]] = {
     **dict.fromkeys(("Conv2D", "Conv3D"), _convolution),
     "DepthwiseConv2D": _convolution_by_channel,
     **dict.fromkeys(("Conv2DTranspose", "Conv3DTranspose"), _transposed_convolution),
     "BatchNormalization": _normalisation,
+    "GroupNormalization": _normalised_by_channel,
+    "ZeroPadding3D": _padded,
+    "Cropping3D": _cropped,
     "Activation": _activated,
     "ReLU": _rectified,
     "LeakyReLU": lambda layer, x: ops.prelu(x, ops.constant(np.float32(layer.negative_slope))),

@@ -165,7 +165,8 @@ def _members_beside(folder: Path, config: WeightsConfig) -> tuple[WeightsFolder,
     fix = "Restore it and its members from one source"
     if folder.name in config.members:
         raise WeightsError(f"{CONFIG} is damaged (a member of itself)", where=folder, fix=fix)
-    members = tuple(read_folder(folder.parent / name) for name in config.members)
+    inside = all((folder / name / CONFIG).is_file() for name in config.members)
+    members = tuple(read_folder((folder if inside else folder.parent) / name) for name in config.members)
     if joined_digest(members) != config.sha256:
         raise WeightsError("its members are not those that it was measured with", where=folder, fix=fix)
     return members
@@ -189,14 +190,14 @@ def write_folder(folder: Path, full_arrays: Path, config: WeightsConfig) -> None
         halve_matrices(full_arrays, temporary)
         for outdated in (folder / CONFIG, *folder.glob(GRAPH.format("*"))):
             outdated.unlink(missing_ok=True)
-    _describe(folder, replace(config, sha256=checksum(folder / ARRAYS)))
+    describe(folder, replace(config, sha256=checksum(folder / ARRAYS)))
 
 
 def write_joined(folder: Path, members: Sequence[WeightsFolder], config: WeightsConfig) -> None:
     """Write a weights folder that joins those beside it; `config` lacks what names them only."""
     folder.mkdir(parents=True, exist_ok=True)
     names = tuple(member.path.name for member in members)
-    _describe(folder, replace(config, members=names, sha256=joined_digest(members)))
+    describe(folder, replace(config, members=names, sha256=joined_digest(members)))
 
 
 def write_graphs(weights: WeightsFolder, graphs: Mapping[str, Graph]) -> None:
@@ -205,21 +206,21 @@ def write_graphs(weights: WeightsFolder, graphs: Mapping[str, Graph]) -> None:
     for part, graph in graphs.items():
         files = graph.save(weights.path / GRAPH.format(part))
         digests[part] = {file.name: checksum(file) for file in files}
-    _describe(weights.path, replace(weights.config, int8=digests))
+    describe(weights.path, replace(weights.config, int8=digests))
 
 
 def record_scores(weights: WeightsFolder, scores: Bench) -> None:
     """Keep what a benchmark measured of these weights in their config and card; the arrays stay as they are."""
-    _describe(weights.path, replace(weights.config, bench=scores))
+    describe(weights.path, replace(weights.config, bench=scores))
 
 
 def record_calibration(weights: WeightsFolder, calibration: Calibration) -> WeightsFolder:
     """Keep what the scores of these weights mean; the arrays stay as they are."""
-    _describe(weights.path, replace(weights.config, calibration=calibration))
+    describe(weights.path, replace(weights.config, calibration=calibration))
     return read_folder(weights.path)
 
 
-def _describe(folder: Path, config: WeightsConfig) -> None:
+def describe(folder: Path, config: WeightsConfig) -> None:
     """Write the card and the config that makes a weights folder of what is there."""
     write_text(folder / CARD, card_text(config))
     write_text(folder / CONFIG, config.text())

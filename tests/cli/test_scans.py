@@ -50,6 +50,17 @@ def test_a_long_table_is_cut_and_says_so():
     assert text.count("done") == scans.MOST_ROWS
 
 
+def test_what_is_unusual_among_healthy_scans_of_the_scanner_is_counted():
+    flagged = [Outcome("a", "done", 0.99, flag="yes"), Outcome("b", "done", 0.2, flag="no"), Outcome("c", "failed")]
+    assert "among them: 1 of 2." in " ".join(printed(flagged).split())
+
+
+def test_what_is_not_fit_is_said_in_table_and_sentence(tmp_path):
+    outcomes = [Outcome("a", "done", 0.5, fit="a slab (30 mm)"), Outcome("b", "done", 0.5, fit="fit")]
+    assert "done, not fit" in printed(outcomes)
+    assert "1 not fit to score" in scans.sentence(outcomes, "mix", tmp_path)
+
+
 def test_scores_without_calibration_are_said_to_mean_nothing():
     assert "not calibrated" in printed([Outcome("a", "done", 0.5, 1.0)], calibrated=False)
 

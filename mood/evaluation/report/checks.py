@@ -52,9 +52,9 @@ def _fit(row: Mapping[str, str]) -> Check:
 
 def _skull(row: Mapping[str, str]) -> Check:
     told = _column(row, STRIP_COLUMNS)
-    if told is None and _column(row, FIT_COLUMNS) == FIT:
+    if not told and _column(row, FIT_COLUMNS) == FIT:
         return Check("skull", GOOD, "skull off")
-    if told is None:
+    if not told:
         reason = "A head with its skull on is scored all the same, and everything outside the brain stands out."
         return Check("skull", AMBER, "skull off: not checked", reason)
     return Check("skull", GOOD, f"skull off: {told}")
