@@ -54,7 +54,7 @@ def start() -> None:
     """Begin as every command does: words on the output, the log on the error output."""
     console.quiet = False
     logging.basicConfig(level=logging.INFO, format=LINE, stream=sys.stderr)
-    for noisy in ("h5py", "matplotlib", "PIL"):
+    for noisy in ("h5py", "matplotlib", "PIL", "pydicom", "highdicom"):
         logging.getLogger(noisy).setLevel(logging.ERROR)
 
 

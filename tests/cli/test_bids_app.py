@@ -76,7 +76,7 @@ def test_derivatives_are_refused_before_anything_is_scored(call, healthy, bids_r
     assert "the scan's name is none of BIDS" in text
     status, text = call("mood", "predict", "-i", bids_root, *common, "--mode", "sample")
     assert status == 2
-    assert "derivatives are made of maps" in text
+    assert "Leave out --mode sample, or --bids-out" in text
     assert not list((tmp_path / "out").glob("*.nii.gz"))
 
 

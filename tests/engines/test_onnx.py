@@ -1,4 +1,4 @@
-"""ONNX files under ONNX Runtime against Keras, for all networks that methods predict with."""
+"""ONNX files under ONNX Runtime against Keras; tests/methods/test_export.py has the maps of every method."""
 
 import keras
 import numpy as np
@@ -12,16 +12,13 @@ import onnx
 from mood import runtime
 from mood.engines import Unsupported
 from mood.engines.onnx import build_graph, runner, save_graph
-from mood.networks.autoencoder import build_autoencoder
 from mood.networks.efficientnet import build_feature_network
-from mood.networks.unet3d import build_unet3d
 from tests.engines.test_keras import NETWORKS, all_layers, as_list
 from tests.engines.test_registry import unheard_of
 
-FURTHER = {
-    "autoencoder": lambda: build_autoencoder(2, 4),
+TRIED = {
+    "unets": NETWORKS["unets"],
     "features": build_feature_network,
-    "unet3d": lambda: build_unet3d(2, 8, 0.9),
     "all layers": all_layers,
 }
 
@@ -36,10 +33,10 @@ def with_any_statistics(network: keras.Model) -> keras.Model:
     return network
 
 
-@pytest.mark.parametrize("name", [*NETWORKS, *FURTHER])
+@pytest.mark.parametrize("name", TRIED)
 def test_a_file_gives_what_keras_gives_for_any_size(tmp_path, rng, name):
     runtime.seed_initial_weights(0)
-    network = with_any_statistics({**NETWORKS, **FURTHER}[name]())
+    network = with_any_statistics(TRIED[name]())
     save_graph(build_graph(network, {"mood.method": name}), tmp_path / "network.onnx")
     run, channels = runner(tmp_path / "network.onnx"), network.inputs[0].shape[-1]
     for sides in ((32, 64, 16), (64, 32, 32)):

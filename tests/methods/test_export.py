@@ -41,8 +41,11 @@ def small(name, region=BRAIN):
     return new_method(name, region, settings)
 
 
-@pytest.mark.parametrize("name", ["fpi", "ascnet", "mix", "mix3d", "autoencoder"])
-@pytest.mark.parametrize("region", [BRAIN, ABDOM], ids=lambda region: region.name)
+@pytest.mark.parametrize(
+    ("name", "region"),
+    [("fpi", ABDOM), ("ascnet", BRAIN), ("mix", BRAIN), ("mix3d", ABDOM), ("autoencoder", BRAIN)],
+    ids=["fpi", "ascnet", "mix", "mix3d", "autoencoder"],
+)
 def test_maps_of_exported_networks_are_those_of_keras(tmp_path, rng, name, region):
     method = small(name, region)
     scan = np.zeros(SMALL["grid_shape"], np.float32)
