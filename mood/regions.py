@@ -43,6 +43,7 @@ class Region:
     toy: str  # who makes its toy subjects: a key of `mood.synthesis.toy.MAKERS`
     template: str | None = None  # that its scans can be registered to: a file of `mood.methods.registration`
     default_method: str = "mix"  # to predict with, when none is named
+    fast_method: str = "mix"  # for --fast
     training_method: str = "mix"  # to train, when none is named: one that a CPU trains within hours
     window_hu: tuple[float, float] = (-160.0, 240.0)  # CT: what becomes 0 and 1; the usual soft-tissue window
     standard_quantiles: tuple[float, ...] | None = None  # MR: of tissue, at `intensities.PERCENTILES`
@@ -67,6 +68,7 @@ BRAIN = Region(
     toy="brain",
     template="mni152",
     default_method="joint",
+    fast_method="detail",
     # The mean over healthy skull-stripped T1 scans of five sites (IXI, ds002748, ds011, studyforrest, niimath).
     standard_quantiles=(0.14, 0.30, 0.39, 0.46, 0.52, 0.58, 0.65, 0.72, 0.79, 0.89),
     bench_groups=(("1 mm", 1.5), ("2 mm", math.inf)),

@@ -1,4 +1,4 @@
-"""The command line. Options are declared here; the work is done in the modules of the same names.
+"""The program: its commands, each declared in a module of this package, and how it ends.
 
 Heavy imports stand inside the commands, so that `mood --help` is instant.
 """
@@ -7,44 +7,25 @@ from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
 
-from mood import __version__, engines, errors
+from mood import __version__, errors
 from mood.atomic import HDF5_FAULT
 from mood.cli import about as cli_about
 from mood.cli import ascnet as cli_ascnet
 from mood.cli import calibrate as cli_calibrate
-from mood.cli import challenge as cli_challenge
 from mood.cli import cohort as cli_cohort
 from mood.cli import evaluate as cli_evaluate
 from mood.cli import export as cli_export
-from mood.cli import formats as cli_formats
-from mood.cli import output, scans, stopping
+from mood.cli import output, stopping
+from mood.cli import predict as cli_predict
 from mood.cli import report as cli_report
+from mood.cli import toy as cli_toy
 from mood.cli import train as cli_train
-from mood.cli.options import (
-    DeadlineOption,
-    EngineOption,
-    InputOption,
-    MethodOption,
-    ModeOption,
-    OutputOption,
-    PartOption,
-    PrecisionOption,
-    RegionOption,
-    SeedOption,
-    StripOption,
-    ThreadsOption,
-    WeightsOption,
-    console,
-    region_choice,
-)
-from mood.cli.output import JsonOption, QuietOption, VerboseOption
+from mood.cli.options import console
 from mood.errors import MoodError
-from mood.regions import REGIONS, get_region
 
 app = typer.Typer(
     help="Out-of-distribution detection in brain MRI and abdominal CT, trained on healthy scans only.",
@@ -68,87 +49,7 @@ def _every_command(
     """Options that need no command."""
 
 
-@app.command()
-def predict(
-    context: typer.Context,
-    source: InputOption,
-    target: OutputOption,
-    region: RegionOption,
-    method: MethodOption = None,
-    mode: ModeOption = "both",
-    weights: WeightsOption = None,
-    challenge: Annotated[bool, typer.Option(help="Give every scan an output, as the challenge asks.")] = False,
-    deadline: DeadlineOption = 600.0,
-    overwrite: Annotated[bool, typer.Option(help="Do again what is there already.")] = False,
-    strict: Annotated[
-        bool,
-        typer.Option("--strict", help="Fail scans that are not what the weights know (skull on, T2, a slab, ...)."),
-    ] = False,
-    strip: StripOption = "auto",
-    engine: EngineOption = engines.AUTO,
-    precision: PrecisionOption = engines.EXACT,
-    report: Annotated[bool, typer.Option("--report", help="Write a report to OUTPUT/report as well.")] = False,
-    part: PartOption = None,
-    threads: ThreadsOption = None,
-    preview: Annotated[bool, typer.Option("--preview", help="Write a picture NAME.png of each scan as well.")] = False,
-    verbose: VerboseOption = False,
-    quiet: QuietOption = False,
-    json_output: JsonOption = False,
-    participants: cli_formats.ParticipantsOption = None,
-    series: cli_formats.SeriesOption = None,
-    bids_out: cli_formats.BidsOutOption = None,
-    dicom_out: cli_formats.DicomOutOption = None,
-) -> None:
-    """Score scans: a map NAME.nii.gz and a score NAME.nii.gz.txt each, higher = more abnormal."""
-    from mood import predict as prediction
-    from mood import runtime
-    from mood.detector import load_detector
-    from mood.images import scans_to_score
-
-    cli_formats.check_mode(mode, challenge, bids_out=bids_out, dicom_out=dicom_out)
-    share = cli_cohort.chosen_part(part, challenge=challenge, of_all=report or preview)
-    given = context.with_resource(cli_formats.given(source, target, region, series, dicom_out))
-    source = given.source
-    paths = scans_to_score(source, target, challenge=challenge)
-    paths = cli_formats.chosen(paths, participants, source)
-    if bids_out is not None:
-        cli_formats.prepare_bids(paths, source, bids_out)
-    cli_cohort.use_threads(threads)
-    runtime.ensure_temporary_folder(target)
-    if challenge:
-        task = cli_challenge.Task(target, region, method, mode, weights, engine, precision, deadline)
-        raise typer.Exit(cli_challenge.predict(task, paths, console, json_output))
-    detector = load_detector(region, method, weights, engine, precision)
-    with scans.ScanProgress(console) as progress:
-        outcomes = prediction.predict_folder(
-            paths,
-            target,
-            detector.method,
-            mode,
-            overwrite=overwrite,
-            strict=strict,
-            strip=strip,
-            about=detector.about(),
-            part=share,
-            origin=source,
-            on_scan=progress,
-        )
-    name, calibrated = detector.method.name, detector.method.calibration is not None
-    if json_output:
-        output.print_json(scans.as_json(outcomes, name, target))
-    scans.print_closing_table(console, outcomes, calibrated)
-    console.print(scans.sentence(outcomes, name, target), highlight=False, markup=False, soft_wrap=True)
-    if preview:
-        cli_report.write_previews(source, target, region, weights)
-    if report:
-        cli_report.write_report(source, target, target / "report", region=region, weights=weights)
-    if bids_out is not None:
-        cli_formats.write_bids(paths, source, target, bids_out, region, weights)
-    cli_formats.write_dicom(given, target, region, weights)
-    if any(outcome.status == "failed" for outcome in outcomes):
-        raise typer.Exit(errors.EXIT_SOME_FAILED)
-
-
+app.command()(cli_predict.predict)
 app.command()(cli_cohort.collect)
 app.command()(cli_report.report)
 app.command()(cli_train.train)
@@ -161,32 +62,7 @@ app.command()(cli_calibrate.calibrate)
 app.command()(cli_evaluate.evaluate)
 
 
-@app.command()
-def toy(
-    target: OutputOption,
-    region: Annotated[str | None, region_choice(help="One region only; all when not given.")] = None,
-    cases: Annotated[int, typer.Option(min=1, max=10**4, help="Cases a region.")] = 4,
-    side: Annotated[int | None, typer.Option(min=8, max=1024, help="Voxels along each axis, if fewer.")] = None,
-    healthy: Annotated[
-        Path | None, typer.Option("--from", help="Plant outliers into these healthy scans instead.")
-    ] = None,
-    seed: SeedOption = 0,
-) -> None:
-    """Samples with labels in the challenge's layout: made up, or from healthy scans of your own."""
-    import numpy as np
-
-    from mood.synthesis import toy as samples
-    from mood.volume import find_scans, load, scan_name
-
-    for name in REGIONS if region is None else (region,):
-        where = get_region(name)
-        rng = np.random.default_rng(seed)
-        if healthy is None:
-            written = samples.make_toy(target, where, rng, cases, side)
-        else:
-            scans = ((scan_name(path), load(path)) for path in find_scans(healthy))
-            written = samples.make_cases(scans, target, where, rng)
-        console.print(f"{len(written)} cases in {target / name / 'toy'}, labels in {target / name / 'toy_label'}")
+app.command()(cli_toy.toy)
 
 
 @app.command(

@@ -14,6 +14,7 @@ import typer
 
 from mood import engines
 from mood.cli import app as cli
+from mood.cli import predict as cli_predict
 from mood.cli import report as cli_report
 from mood.cli.options import Choice, EngineOption, MethodOption, PrecisionOption, WeightsOption, console
 from mood.formats.bids_derivatives import FLAT
@@ -51,7 +52,7 @@ def bids_app(
     if level == "group":
         group(data_set, target, weights)
         return
-    cli.predict(
+    cli_predict.predict(
         context, data_set, predictions, REGION, method, weights=weights, engine=engine, precision=precision,
         participants=participants, bids_out=target,
     )  # fmt: skip

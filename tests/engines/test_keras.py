@@ -164,3 +164,12 @@ def test_a_gpu_gets_larger_batches(monkeypatch):
     assert batch_images(0) == 1
     monkeypatch.setattr(runtime, "gpus", lambda: ["some GPU"])
     assert batch_images(4) > 4
+
+
+def test_bfloat16_is_float32_or_nearly(openvino, rng):
+    runtime.seed_initial_weights(0)
+    network, slices = build_unet(4, 3), rng.random((2, 32, 48, 3), dtype=np.float32)
+    engine = choose(precision="bfloat16")
+    assert engine.described()["precision"] == "bfloat16"
+    assert not engine.takes_graphs
+    np.testing.assert_allclose(engine.runner(network)(slices), network.predict_on_batch(slices), atol=0.02)
