@@ -56,6 +56,17 @@ def read_array(path: Path, offset: int, shape: tuple[int, ...], dtype: np.dtype)
     return array
 
 
+def read_plain(path: Path, offset: int, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    """Voxels of an uncompressed file, in memory: a mapped one that is changed meanwhile would end the run."""
+    voxels, size = math.prod(shape), path.stat().st_size
+    if size < offset + voxels * dtype.itemsize:
+        raise EOFError(f"it ends after {size - offset} of {voxels * dtype.itemsize} bytes of voxels")
+    stored = np.fromfile(path, dtype, voxels, offset=offset)
+    if stored.size < voxels:
+        raise EOFError("it was cut off while it was read")
+    return stored.reshape(shape, order="F")
+
+
 def _fill(target: memoryview, file: gzip.GzipFile, offset: int) -> None:
     filled = 0
     with file:

@@ -34,24 +34,15 @@ READ_ERRORS: tuple[type[Exception], ...] = (
     MemoryError,
 )
 SUFFIXES = (".nii.gz", ".nii")
-NAMED = 5  # of the files that are left out of a folder
+READ_SUFFIXES = (*SUFFIXES, ".mgz", ".mgh", ".hdr", ".img")  # the last four by `mood.formats.other_images`
 
 
 def scan_name(path: Path) -> str:
-    """The file name without `.nii` or `.nii.gz`, in whatever case they are written."""
-    for suffix in SUFFIXES:
+    """The file name without `.nii.gz` or another suffix of scans, in whatever case they are written."""
+    for suffix in READ_SUFFIXES:
         if path.name.lower().endswith(suffix):
             return path.name[: -len(suffix)]
     return path.name
-
-
-def name_left_out(paths: list[Path], folder: Path) -> None:
-    """One line in the log on what of a folder is no scan."""
-    if paths:
-        names = ", ".join(p.name + "/" * p.is_dir() for p in paths[:NAMED])
-        more = f" and {len(paths) - NAMED} more" if len(paths) > NAMED else ""
-        text = os.fsencode(names).decode("utf-8", "backslashreplace")
-        log.warning("%s: left out, being no NIfTI files or labels of some: %s%s", folder, text, more)
 
 
 @dataclass(frozen=True)
@@ -225,15 +216,16 @@ def check_size(shape: tuple[int, ...], path: Path) -> None:
     """`ScanError` for more voxels than are read, told before memory is taken for them."""
     count, most = math.prod(shape), largest_voxels()
     if count > most:
-        fix = f"Crop or resample it, or set {LIMIT} to a larger number"
-        raise ScanError(f"the header claims {count} voxels, and no more than {most} are read", where=path, fix=fix)
+        what, fix = (
+            f"the header claims {count} voxels, and no more than {most} are read",
+            f"Crop it, or set {LIMIT} higher",
+        )
+        raise ScanError(what, where=path, fix=fix)
 
 
 def largest_voxels() -> int:
     """The most voxels that are read of one scan."""
-    text = os.environ.get(LIMIT, "")
-    if not text:
-        return LARGEST_VOXELS
+    text = os.environ.get(LIMIT) or str(LARGEST_VOXELS)
     if not text.isdecimal() or int(text) < 1:
         raise UsageError(f"{LIMIT} is '{text}'", fix="Set it to a number of voxels, such as 500000000")
     return int(text)

@@ -19,15 +19,16 @@ from mood import compression
 from mood.atomic import replacing
 from mood.errors import NoInputError, ScanError
 from mood.formats import bids
+from mood.formats.lists import is_list, name_left_out, read_list
+from mood.formats.other_images import is_other, read_other, without_images
 from mood.nifti_file import (
     RE_EXPORT,
     READ_ERRORS,
-    SUFFIXES,
+    READ_SUFFIXES,
     NiftiHead,
     check_readable,
     check_size,
     first_line,
-    name_left_out,
     read_head,
     scan_name,
     spatial_shape,
@@ -72,7 +73,7 @@ def find_scans(source: Path, *, with_labels: bool = False) -> list[Path]:
     Parameters
     ----------
     source : pathlib.Path
-        With NIfTI files directly in it, or a BIDS data set.
+        With scans directly in it, a BIDS data set, a scan, or a list: a .txt file with a path on each line.
     with_labels : bool
         Keep label files beside their scan too.
 
@@ -82,19 +83,20 @@ def find_scans(source: Path, *, with_labels: bool = False) -> list[Path]:
         When there is no such folder or file, or the folder holds no scan.
     """
     if source.is_file():
-        return [source]
+        return read_list(source) if is_list(source) else [source]
     if not source.is_dir():
         raise NoInputError("there is no such input folder", where=source, fix="Check the path or the mount")
     if bids.is_data_set(source):
         return bids.find_scans(source)
     visible = sorted(p for p in source.iterdir() if not p.name.startswith("."))
-    files = [p for p in visible if p.name.lower().endswith(SUFFIXES)]
+    files = without_images([p for p in visible if p.name.lower().endswith(READ_SUFFIXES)])
     names = {scan_name(p) for p in files}
     scans = [p for p in files if with_labels or scan_name(p).removesuffix("_label") not in names - {scan_name(p)}]
     if not scans:
         fix = "Put NAME.nii.gz files directly into it"
         raise NoInputError("the input folder holds no .nii or .nii.gz file", where=source, fix=fix)
-    name_left_out([p for p in visible if p not in set(scans)], source)
+    chosen = {*scans, *(p.with_suffix(end) for p in scans if p.suffix == ".hdr" for end in (".img", ".IMG"))}
+    name_left_out([p for p in visible if p not in chosen], source)
     return scans
 
 
@@ -136,6 +138,8 @@ def read_array(path: Path) -> tuple[np.ndarray, nib.Nifti1Header]:
     ScanError
         When the file is missing, empty, truncated, not NIfTI, not 3-D or larger than is read. Values are not looked at.
     """
+    if is_other(path):
+        return read_other(path)
     check_readable(path)
     head = read_head(path)
     shape = spatial_shape(head.header.get_data_shape(), path)
@@ -154,7 +158,7 @@ def _read_float32(head: NiftiHead, path: Path) -> np.ndarray:
         if head.compressed:
             stored = compression.read_array(path, head.offset, shape, dtype)
         else:
-            stored = np.memmap(path, dtype, "c", head.offset, shape, order="F")
+            stored = compression.read_plain(path, head.offset, shape, dtype)
     except READ_ERRORS as error:
         what = f"the file is damaged or cut off ({first_line(error)})"
         raise ScanError(what, where=path, fix="Copy it again from its source") from error

@@ -1,12 +1,13 @@
 import io
+import re
 
 import nibabel as nib
 import numpy as np
 import pytest
 
-from mood.errors import ScanError, UsageError
+from mood.errors import NoInputError, ScanError, UsageError
 from mood.images import as_volume
-from mood.volume import load, save_map
+from mood.volume import find_scans, load, save_map
 
 AFFINE = np.array([[0, 2.0, 0, -20], [-1.5, 0, 0, 30], [0, 0, 3.0, 5], [0, 0, 0, 1]])
 
@@ -85,3 +86,48 @@ def test_an_image_whose_file_is_gone_or_cut(write, scan):
 def test_what_is_no_image_is_a_sentence(thing):
     with pytest.raises(UsageError, match=f"a scan cannot be a {type(thing).__name__}"):
         as_volume(thing)
+
+
+def test_row_h1_images_of_freesurfer_and_pairs_are_scans_of_a_folder(scan, tmp_path, write):
+    affine = np.array([[-2.0, 0, 0, 20], [0, 0, 2.5, -30], [0, -1.5, 0, 25], [0, 0, 0, 1]])
+    folder = write(scan, "a.nii.gz", affine).parent
+    nib.save(nib.MGHImage(scan, affine), folder / "b.mgz")
+    nib.save(nib.Nifti1Pair(scan, affine), folder / "c.img")
+    found = find_scans(folder)
+    assert [path.name for path in found] == ["a.nii.gz", "b.mgz", "c.hdr"]
+    expected = load(found[0])
+    for path in (*found, folder / "c.img"):
+        volume = load(path)
+        np.testing.assert_allclose(volume.data, expected.data)
+        np.testing.assert_allclose(volume.affine, affine, atol=1e-5)
+        save_map(volume.data, volume.header, volume.affine, tmp_path / "map.nii.gz")
+        np.testing.assert_allclose(nib.load(tmp_path / "map.nii.gz").affine, affine, atol=1e-5)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # nibabel leaves a file open
+@pytest.mark.parametrize("name", ["b.mgz", "c.hdr", "d.mgh"])
+def test_row_h1_a_damaged_one_is_a_sentence(scan, tmp_path, name):
+    nib.save(nib.MGHImage(scan, np.eye(4)), tmp_path / "b.mgz")
+    nib.save(nib.Nifti1Pair(scan, np.eye(4)), tmp_path / "c.img")
+    (tmp_path / "c.img").unlink()
+    (tmp_path / "d.mgh").write_bytes(b"hello" * 100)
+    content = (tmp_path / "b.mgz").read_bytes()
+    (tmp_path / "b.mgz").write_bytes(content[: len(content) // 2])
+    with pytest.raises(ScanError, match=re.escape(name)):
+        load(tmp_path / name)
+
+
+def test_a_list_names_scans_from_its_own_folder(write, scan, tmp_path):
+    first = write(scan, "a.nii.gz")
+    (tmp_path / "list.txt").write_text(f"# controls\nin/a.nii.gz\n\n{first}\nin/gone.nii.gz\n")
+    assert find_scans(tmp_path / "list.txt") == [tmp_path / "in" / "a.nii.gz", tmp_path / "in" / "gone.nii.gz"]
+    (tmp_path / "list.txt").write_text("\n# none\n")
+    with pytest.raises(NoInputError, match="names no scan"):
+        find_scans(tmp_path / "list.txt")
+
+
+def test_an_uncompressed_scan_that_is_overwritten_later_stays_as_it_was_read(write, scan):
+    path = write(scan, "a.nii")
+    volume = load(path)
+    path.write_bytes(bytes(path.stat().st_size))
+    np.testing.assert_array_equal(volume.data, scan)

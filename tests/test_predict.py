@@ -149,7 +149,7 @@ def test_a_fall_back_has_the_shape_of_a_scan_that_is_larger_than_the_regions(tmp
 def test_what_was_computed_when_the_time_is_over_is_the_map(folder, tmp_path, method, monkeypatch, caplog):
     method.score_volume = lambda data: _by_slices(data)
     predict_folder(folder / "a.nii.gz", tmp_path / "whole", method, "pixel", challenge=True)
-    monkeypatch.setattr(in_time, "is_over", lambda left=iter([False, False, False, True]): next(left))
+    monkeypatch.setattr(in_time, "is_over", lambda left=iter([False, False, True]): next(left))
     predict_folder(folder / "a.nii.gz", tmp_path / "part", method, "pixel", challenge=True)
     whole, part = (nib.load(tmp_path / kind / "a.nii.gz").get_fdata() for kind in ("whole", "part"))
     assert 0 < np.count_nonzero(part) < np.count_nonzero(whole)

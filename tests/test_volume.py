@@ -207,12 +207,12 @@ def test_scans_are_found_by_name_without_their_labels(tmp_path):
 
 
 def test_fault_33_what_is_left_out_of_a_folder_is_named_in_one_line(tmp_path, caplog):
-    for name in ("a.NII.GZ", "b.Nii", "a_label.nii.gz", "c.mgz", "d.dcm", ".hidden.nii.gz"):
+    for name in ("a.NII.GZ", "b.Nii", "a_label.nii.gz", "c.nrrd", "d.dcm", ".hidden.nii.gz"):
         (tmp_path / name).touch()
     (tmp_path / "deeper").mkdir()
     assert [scan_name(p) for p in find_scans(tmp_path)] == ["a", "b"]
     (record,) = caplog.records
-    assert record.getMessage().endswith("a_label.nii.gz, c.mgz, d.dcm, deeper/")
+    assert record.getMessage().endswith("a_label.nii.gz, c.nrrd, d.dcm, deeper/")
     assert [scan_name(p) for p in find_scans(tmp_path, with_labels=True)] == ["a", "a_label", "b"]
 
 

@@ -13,8 +13,9 @@ from pathlib import Path
 import numpy as np
 
 from mood.errors import NoInputError
+from mood.nifti_file import SUFFIXES
 from mood.regions import REGIONS, Region
-from mood.volume import SUFFIXES, scan_name
+from mood.volume import scan_name
 
 MANIFEST = "MANIFEST.csv"
 TRAIN, VALIDATION, OTHER_SITES, LESION = "train", "validation", "validation only (other sites)", "lesion check"

@@ -80,7 +80,9 @@ def region_choice(**details: Any) -> Any:
     return choice("region", lambda: REGIONS, "-r", "--region", metavar="|".join(REGIONS), **details)
 
 
-InputOption = Annotated[Path, typer.Option("-i", "--input", help="Folder of NAME.nii.gz scans, or one scan.")]
+InputOption = Annotated[
+    Path, typer.Option("-i", "--input", help="Folder of scans (NAME.nii.gz), one scan, or a .txt list.")
+]
 OutputOption = Annotated[Path, typer.Option("-o", "--output", file_okay=False, help="Folder to write to.")]
 RegionOption = Annotated[str, region_choice()]
 MethodOption = Annotated[
