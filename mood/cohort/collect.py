@@ -63,7 +63,7 @@ def _expected(sessions: Sequence[Session], source: Path | None) -> list[str]:
     """The names of all scans there are to score; what cannot be told of them is in the log."""
     if source is not None:
         return [printable(scan_name(path)) for path in find_scans(source)]
-    for named in dict.fromkeys(session.source for session in sessions):
+    for named in dict.fromkeys(session.source for session in sessions if session.source):
         with suppress(MoodError, OSError):
             return [printable(scan_name(path)) for path in find_scans(Path(named))]
     begun = {(session.part, session.of) for session in sessions}

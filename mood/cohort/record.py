@@ -38,7 +38,7 @@ class Session:
     about, versions : dict
         What was scored with.
     engine, precision, device, host, started, source : str
-        Where and on what; `source` is the folder or list that the parts share.
+        Where and on what; `source` is the folder that the parts share, empty where only some of it is scored.
     scans : list of Outcome
         What is to be done, and then also the rows that follow.
     """
@@ -65,7 +65,7 @@ class PartRecord:
     engine: dict[str, str]
     outcomes: dict[str, Outcome]
     part: Part
-    source: Path
+    source: Path | None  # what the parts share, where all of its scans are to be scored
 
     @property
     def path(self) -> Path:
@@ -80,7 +80,7 @@ class PartRecord:
             self.part.count,
             self.about,
             list(self.outcomes.values()),
-            source=str(self.source.resolve()),
+            source=str(self.source.resolve()) if self.source is not None else "",
             versions=versions(runtime.LIBRARIES),
             host=socket.gethostname(),
             started=datetime.now(UTC).isoformat(timespec="milliseconds"),
