@@ -154,8 +154,8 @@ class Target:
 
     def _predict(self, path: Path) -> None:
         """In challenge mode, where the file's outputs have to be there and whole."""
-        from mood.predict import predict_folder
         from mood.cohort.outputs import Outputs
+        from mood.predict import predict_folder
 
         self.counts[3] += 1
         predict_folder(path.parent, self.folder / "out", self.detectors[0].method, challenge=True)

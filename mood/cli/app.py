@@ -16,6 +16,7 @@ from mood.atomic import HDF5_FAULT
 from mood.cli import about as cli_about
 from mood.cli import ascnet as cli_ascnet
 from mood.cli import calibrate as cli_calibrate
+from mood.cli import cluster as cli_cluster
 from mood.cli import cohort as cli_cohort
 from mood.cli import evaluate as cli_evaluate
 from mood.cli import export as cli_export
@@ -51,6 +52,7 @@ def _every_command(
 
 app.command()(cli_predict.predict)
 app.command()(cli_cohort.collect)
+app.add_typer(cli_cluster.app, name="cluster")
 app.command()(cli_report.report)
 app.command()(cli_train.train)
 app.command()(cli_train.join)

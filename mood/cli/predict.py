@@ -22,6 +22,7 @@ from mood.cli.options import (
     OutputOption,
     PartOption,
     PrecisionOption,
+    RayOption,
     RegionOption,
     StripOption,
     ThreadsOption,
@@ -47,18 +48,15 @@ def predict(
     challenge: Annotated[bool, typer.Option(help="Give every scan an output, as the challenge asks.")] = False,
     deadline: DeadlineOption = 600.0,
     overwrite: Annotated[bool, typer.Option(help="Do again what is there already.")] = False,
-    strict: Annotated[
-        bool, typer.Option("--strict", help="Fail scans that are not what the weights know (T2, a slab, ...).")
-    ] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Fail scans that are not what the weights know.")] = False,
     strip: StripOption = "auto",
     engine: EngineOption = engines.AUTO,
     precision: PrecisionOption = engines.EXACT,
-    fast: Annotated[
-        bool, typer.Option("--fast", help="The region's quick method, in bfloat16 where the processor has it.")
-    ] = False,
+    fast: Annotated[bool, typer.Option("--fast", help="The region's quick method, in bfloat16 if possible.")] = False,
     report: Annotated[bool, typer.Option("--report", help="Write a report to OUTPUT/report as well.")] = False,
     part: PartOption = None,
     threads: ThreadsOption = None,
+    ray: RayOption = None,
     preview: Annotated[bool, typer.Option("--preview", help="Write a picture NAME.png of each scan as well.")] = False,
     verbose: VerboseOption = False,
     quiet: QuietOption = False,
@@ -70,24 +68,25 @@ def predict(
 ) -> None:
     """Score scans: a map NAME.nii.gz and a score NAME.nii.gz.txt each, higher = more abnormal."""
     cli_formats.check_mode(mode, challenge, bids_out=bids_out, dicom_out=dicom_out)
-    share = cli_cohort.chosen_part(part, challenge=challenge, of_all=report or preview)
+    of_all = report or preview or bids_out is not None or dicom_out is not None
+    share = cli_cohort.chosen_part(part, challenge=challenge, of_all=of_all, on_ray=ray is not None)
     given = context.with_resource(cli_formats.given(source, target, region, series, dicom_out))
     source, paths = given.source, _scans(given.source, target, challenge, participants, bids_out)
-    cli_cohort.use_threads(threads)
+    threads = cli_cohort.use_threads(threads)
     method, precision = _fast(region, method, precision) if fast else (method, precision)
     if challenge:
         task = cli_challenge.Task(target, region, method, mode, weights, engine, precision, deadline)
         raise typer.Exit(cli_challenge.predict(task, paths, console, json_output))
-    from mood import predict as prediction
-    from mood.detector import load_detector
-
-    detector = load_detector(region, method, weights, engine, precision)
+    order = cli_cohort.Order(
+        source, target, region, method, mode, weights, engine, precision, overwrite, strict, strip, threads
+    )
+    scored_by = order.detector().method
     with scans.ScanProgress(console) as progress:
-        outcomes = prediction.predict_folder(
-            paths, target, detector.method, mode, overwrite=overwrite, strict=strict, strip=strip,
-            about=detector.about(), part=share, origin=source, on_scan=progress,
-        )  # fmt: skip
-    _say(outcomes, detector.method, target, json_output)
+        if ray is not None:
+            outcomes = cli_cohort.score_on_ray(order, ray, len(paths), progress)
+        else:
+            outcomes = order.score(share, paths, source if participants is None else None, progress)
+    _say(outcomes, scored_by, target, json_output)
     if preview:
         cli_report.write_previews(source, target, region, weights)
     if report:
@@ -95,7 +94,7 @@ def predict(
     if bids_out is not None:
         cli_formats.write_bids(paths, source, target, bids_out, region, weights)
     cli_formats.write_dicom(given, target, region, weights)
-    if any(outcome.status == "failed" for outcome in outcomes):
+    if any(outcome.status in ("failed", "missing") for outcome in outcomes):
         raise typer.Exit(errors.EXIT_SOME_FAILED)
 
 

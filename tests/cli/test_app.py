@@ -92,7 +92,11 @@ def test_a_failed_scan_decides_the_exit_status(call, weights, tmp_path, more, ex
         (["-i", "healthy", "-o", "out", "-r", "brain", "-m", "magic"], 2, "unknown method 'magic'"),
         (["-i", "healthy", "-o", "out", "-r", "brain", "-m", "atlas"], 3, "no trained weights"),
         (["-i", "healthy", "-o", "out", "-r", "brain", "-m", "mix", "--weights", "void"], 3, "no config.json"),
-        (["-i", "healthy", "-o", "out", "-r", "brain", "-m", "mix", "--fast"], 2, "chooses method and precision itself"),
+        (
+            ["-i", "healthy", "-o", "out", "-r", "brain", "-m", "mix", "--fast"],
+            2,
+            "chooses method and precision itself",
+        ),
         (["-i", "healthy", "-o", "file/out", "-r", "brain"], 2, "cannot be written"),
         (["-i", "healthy"], 2, "Missing option"),
     ],
