@@ -12,6 +12,7 @@ pytest.importorskip("highdicom")
 
 import nibabel as nib
 import pydicom
+import pydicom.data
 
 from mood.errors import NoInputError, ScanError, UsageError
 from mood.formats import dicom_series
@@ -162,3 +163,22 @@ def test_a_grid_that_is_not_the_series_is_refused(tmp_path, target, hu):
     for affine, array in ((moved, values), (geometry.affine, values[1:])):
         with pytest.raises(ScanError, match="not those of the series"):
             on_frames(array, affine, geometry, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "error", "words"),
+    [
+        ("CT_small.dcm", ScanError, "single image"),
+        ("MR_small.dcm", UsageError, "the series is MR, and the region takes CT"),
+        ("693_J2KI.dcm", ScanError, "single image"),
+        ("rtplan.dcm", NoInputError, "no DICOM image of a body"),
+        ("badVR.dcm", NoInputError, r"no DICOM image of a body \(1 \(RTDOSE"),
+        ("dicomdirtests", UsageError, "12 series, and one has to be named"),
+    ],
+)
+def test_files_of_scanners_are_told_what_they_are(target, name, error, words):
+    files = Path(pydicom.data.__file__).parent / "test_files"  # what pydicom itself is tested with
+    if not (files / name).exists():
+        pytest.skip("this pydicom does not bring the file")
+    with pytest.raises(error, match=words):
+        convert(files / name, target)

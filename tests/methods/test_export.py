@@ -14,7 +14,7 @@ import onnx
 from mood.engines import KerasEngine
 from mood.engines.onnx import build_graph, runner, save_graph
 from mood.errors import MoodError, UsageError
-from mood.methods import REGISTRY, export
+from mood.methods import MEMBERS, REGISTRY, export
 from mood.methods.export import export_networks
 from mood.regions import ABDOM, BRAIN
 from mood.training.new_method import new_method
@@ -61,13 +61,16 @@ def test_maps_of_exported_networks_are_those_of_keras(tmp_path, rng, name, regio
     assert list((tmp_path / "files").iterdir())
 
 
-def test_a_joint_method_gives_a_file_for_each_network(tmp_path):
+def test_a_joint_method_gives_a_file_for_each_network_of_each_member(tmp_path):
     method, about = small("joint"), {"method": "joint", "region": "brain", "weights": "abc"}
     written = dict(export_networks(method, about, tmp_path))
-    assert [path.name for path in written] == ["joint-brain-mix-network.onnx", "joint-brain-normative-features.onnx"]
+    parts = {f"{name}-{part}" for name in MEMBERS["joint"] for part in small(name).networks()}
+    assert {path.name for path in written} == {f"joint-brain-{part}.onnx" for part in parts}
     told = {one.key: one.value for one in onnx.load(next(iter(written))).metadata_props}
     assert told["mood.weights"] == "abc"
-    assert json.loads(told["mood.settings"])["mix"]["grid_shape"] == [40, 36, 32]
+    settings = json.loads(told["mood.settings"])
+    assert set(settings) == {"joint", *MEMBERS["joint"]}
+    assert settings["joint"]["grid_shape"] == [40, 36, 32]
     assert "6 x 6 x 6 mm" in told["mood.scan"]
     assert told["mood.input"]
     assert told["mood.output"]
