@@ -95,9 +95,9 @@ def predict_folder(
     ahead : bool
         Whether the next scan may be read while one is scored.
     part : Part, optional
-        Score these scans alone, and leave a record that `mood.cohort.collect` makes one of, with those of other parts.
+        Score these scans alone; the record is one that `mood.cohort.collect` joins to those of other parts.
     origin : pathlib.Path, optional
-        What `source` was found in, for the record of a part.
+        What it was found in, for that record.
     on_scan : callable
         Called after each scan with its outcome and the number of scans.
 

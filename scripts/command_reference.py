@@ -27,9 +27,16 @@ def main() -> None:
 def reference() -> str:
     """Every command with its options, as Markdown."""
     group = typer.main.get_command(app)
-    sections = [HEAD]
-    sections += ["\n".join(_section(name, command)) for name, command in group.commands.items()]
-    return "\n".join(sections)
+    return "\n".join([HEAD, *("\n".join(_section(name, command)) for name, command in _commands(group))])
+
+
+def _commands(group, before: str = "") -> Iterator[tuple[str, object]]:
+    """Every command with its name, those of commands that are groups too."""
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from _commands(command, f"{before}{name} ")
+        else:
+            yield f"{before}{name}", command
 
 
 def _section(name: str, command) -> Iterator[str]:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -18,12 +17,14 @@ from mood.cli import about as cli_about
 from mood.cli import ascnet as cli_ascnet
 from mood.cli import calibrate as cli_calibrate
 from mood.cli import challenge as cli_challenge
+from mood.cli import cluster as cli_cluster
 from mood.cli import cohort as cli_cohort
 from mood.cli import evaluate as cli_evaluate
 from mood.cli import export as cli_export
 from mood.cli import formats as cli_formats
 from mood.cli import output, scans, stopping
 from mood.cli import report as cli_report
+from mood.cli import toy as cli_toy
 from mood.cli import train as cli_train
 from mood.cli.options import (
     DeadlineOption,
@@ -34,17 +35,15 @@ from mood.cli.options import (
     OutputOption,
     PartOption,
     PrecisionOption,
+    RayOption,
     RegionOption,
-    SeedOption,
     StripOption,
     ThreadsOption,
     WeightsOption,
     console,
-    region_choice,
 )
 from mood.cli.output import JsonOption, QuietOption, VerboseOption
 from mood.errors import MoodError
-from mood.regions import REGIONS, get_region
 
 app = typer.Typer(
     help="Out-of-distribution detection in brain MRI and abdominal CT, trained on healthy scans only.",
@@ -90,6 +89,7 @@ def predict(
     report: Annotated[bool, typer.Option("--report", help="Write a report to OUTPUT/report as well.")] = False,
     part: PartOption = None,
     threads: ThreadsOption = None,
+    ray: RayOption = None,
     preview: Annotated[bool, typer.Option("--preview", help="Write a picture NAME.png of each scan as well.")] = False,
     verbose: VerboseOption = False,
     quiet: QuietOption = False,
@@ -106,33 +106,41 @@ def predict(
     from mood.images import scans_to_score
 
     cli_formats.check_mode(mode, challenge, bids_out=bids_out, dicom_out=dicom_out)
-    share = cli_cohort.chosen_part(part, challenge=challenge, of_all=report or preview)
+    of_all = report or preview or bids_out is not None or dicom_out is not None
+    cli_cohort.check_ray(ray, participants)
+    share = cli_cohort.chosen_part(part, challenge=challenge, of_all=of_all, on_ray=ray is not None)
     given = context.with_resource(cli_formats.given(source, target, region, series, dicom_out))
     source = given.source
     paths = scans_to_score(source, target, challenge=challenge)
     paths = cli_formats.chosen(paths, participants, source)
     if bids_out is not None:
         cli_formats.prepare_bids(paths, source, bids_out)
-    cli_cohort.use_threads(threads)
+    threads = cli_cohort.use_threads(threads)
     runtime.ensure_temporary_folder(target)
     if challenge:
         task = cli_challenge.Task(target, region, method, mode, weights, engine, precision, deadline)
         raise typer.Exit(cli_challenge.predict(task, paths, console, json_output))
     detector = load_detector(region, method, weights, engine, precision)
     with scans.ScanProgress(console) as progress:
-        outcomes = prediction.predict_folder(
-            paths,
-            target,
-            detector.method,
-            mode,
-            overwrite=overwrite,
-            strict=strict,
-            strip=strip,
-            about=detector.about(),
-            part=share,
-            origin=source,
-            on_scan=progress,
-        )
+        if ray is not None:
+            order = cli_cohort.Order(
+                source, target, region, method, mode, weights, engine, precision, overwrite, strict, strip, threads
+            )
+            outcomes = cli_cohort.score_on_ray(order, ray, len(paths), progress)
+        else:
+            outcomes = prediction.predict_folder(
+                paths,
+                target,
+                detector.method,
+                mode,
+                overwrite=overwrite,
+                strict=strict,
+                strip=strip,
+                about=detector.about(),
+                part=share,
+                origin=source if participants is None else None,
+                on_scan=progress,
+            )
     name, calibrated = detector.method.name, detector.method.calibration is not None
     if json_output:
         output.print_json(scans.as_json(outcomes, name, target))
@@ -145,11 +153,12 @@ def predict(
     if bids_out is not None:
         cli_formats.write_bids(paths, source, target, bids_out, region, weights)
     cli_formats.write_dicom(given, target, region, weights)
-    if any(outcome.status == "failed" for outcome in outcomes):
+    if any(outcome.status in ("failed", "missing") for outcome in outcomes):
         raise typer.Exit(errors.EXIT_SOME_FAILED)
 
 
 app.command()(cli_cohort.collect)
+app.add_typer(cli_cluster.app, name="cluster")
 app.command()(cli_report.report)
 app.command()(cli_train.train)
 app.command()(cli_train.join)
@@ -161,32 +170,7 @@ app.command()(cli_calibrate.calibrate)
 app.command()(cli_evaluate.evaluate)
 
 
-@app.command()
-def toy(
-    target: OutputOption,
-    region: Annotated[str | None, region_choice(help="One region only; all when not given.")] = None,
-    cases: Annotated[int, typer.Option(min=1, max=10**4, help="Cases a region.")] = 4,
-    side: Annotated[int | None, typer.Option(min=8, max=1024, help="Voxels along each axis, if fewer.")] = None,
-    healthy: Annotated[
-        Path | None, typer.Option("--from", help="Plant outliers into these healthy scans instead.")
-    ] = None,
-    seed: SeedOption = 0,
-) -> None:
-    """Samples with labels in the challenge's layout: made up, or from healthy scans of your own."""
-    import numpy as np
-
-    from mood.synthesis import toy as samples
-    from mood.volume import find_scans, load, scan_name
-
-    for name in REGIONS if region is None else (region,):
-        where = get_region(name)
-        rng = np.random.default_rng(seed)
-        if healthy is None:
-            written = samples.make_toy(target, where, rng, cases, side)
-        else:
-            scans = ((scan_name(path), load(path)) for path in find_scans(healthy))
-            written = samples.make_cases(scans, target, where, rng)
-        console.print(f"{len(written)} cases in {target / name / 'toy'}, labels in {target / name / 'toy_label'}")
+app.command()(cli_toy.toy)
 
 
 @app.command(

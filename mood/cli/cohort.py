@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -17,20 +20,25 @@ from mood.errors import UsageError
 
 if TYPE_CHECKING:
     from mood.cohort.parts import Part
+    from mood.detector import Detector
+    from mood.run_record import Outcome
 
 log = logging.getLogger("mood")
 
 
-def chosen_part(text: str | None, *, challenge: bool, of_all: bool) -> Part | None:
+def chosen_part(text: str | None, *, challenge: bool, of_all: bool, on_ray: bool) -> Part | None:
     """The part that the option names, or the environment does; None for a whole run.
 
     `UsageError` where something is asked for that only a whole run has (`of_all`: pages and pictures).
     """
     from mood.cohort.parts import parse_part, part_of_task
 
-    if challenge:
-        if text is not None:
-            raise UsageError("the challenge is not scored in parts", where="--part", fix="Leave out --part")
+    if text is not None and (challenge or on_ray):
+        what = "the challenge is not scored in parts" if challenge else "Ray scores all parts"
+        raise UsageError(what, where="--part", fix="Leave out --part")
+    if challenge and on_ray:
+        raise UsageError("the challenge is not scored in parts", where="--ray", fix="Leave out --ray")
+    if challenge or on_ray:
         return None
     part = part_of_task(os.environ) if text is None else parse_part(text)
     if part is not None and of_all:
@@ -42,11 +50,73 @@ def chosen_part(text: str | None, *, challenge: bool, of_all: bool) -> Part | No
     return part
 
 
-def use_threads(count: int | None) -> None:
+def check_ray(address: str | None, participants: list[str] | None) -> None:
+    """`UsageError` for what Ray's tasks are not told."""
+    if address is not None and participants:
+        fix = "Name an input that holds these alone, or leave out one of the two"
+        raise UsageError("Ray scores whole data sets", where="--participant", fix=fix)
+
+
+def use_threads(count: int | None) -> int:
     """Have everything compute on so many threads, and say how many they are."""
     from mood.engines.threads import limit_threads
 
-    log.info("computing on %d threads", limit_threads(count))
+    count = limit_threads(count)
+    log.info("computing on %d threads", count)
+    return count
+
+
+@dataclass(frozen=True)
+class Order:
+    """What `mood predict` was asked to do, for workers that do parts of it."""
+
+    source: Path
+    target: Path
+    region: str
+    method: str | None
+    mode: str
+    weights: Path | None
+    engine: str
+    precision: str
+    overwrite: bool
+    strict: bool
+    strip: str
+    threads: int
+
+    def detector(self) -> Detector:
+        """What scores; a worker has it still when it does another part."""
+        from mood.engines.threads import limit_threads
+
+        limit_threads(self.threads)
+        return _detector(self.region, self.method, self.weights, self.engine, self.precision)
+
+    def score(self, part: Part) -> list[Outcome]:
+        """Score one part in this process."""
+        from mood.predict import predict_folder
+
+        detector = self.detector()
+        options: dict[str, Any] = {"overwrite": self.overwrite, "strict": self.strict, "strip": self.strip}
+        return predict_folder(
+            self.source, self.target, detector.method, self.mode, about=detector.about(), part=part, **options
+        )
+
+
+@functools.cache
+def _detector(*options: Any) -> Detector:
+    from mood.detector import load_detector
+
+    return load_detector(*options)
+
+
+def score_on_ray(order: Order, address: str, scans: int, on_scan: Callable[[Outcome, int], None]) -> list[Outcome]:
+    """Score all scans in parts on Ray, and collect; what became of every scan."""
+    from mood.cohort.collect import collect
+    from mood.cohort.ray import parts_for, run_parts
+
+    for _, outcomes in run_parts(order.score, parts_for(scans), address, order.threads):
+        for outcome in outcomes:
+            on_scan(outcome, scans)
+    return collect(order.target, order.source)
 
 
 def collect(

@@ -146,6 +146,14 @@ ThreadsOption = Annotated[
         min=1, max=1024, envvar="MOOD_THREADS", help="Threads to compute on, not all that this process may use."
     ),
 ]
+RayOption = Annotated[
+    str | None,
+    typer.Option(
+        "--ray",
+        metavar="ADDRESS",
+        help="Score in parts on a Ray cluster, which sees the same folders: HOST:PORT, or local for this machine.",
+    ),
+]
 
 
 def parse_settings(pairs: list[str]) -> dict[str, object]:

@@ -108,10 +108,12 @@ def print_closing_table(console: Console, outcomes: Sequence[Outcome], calibrate
 
 def sentence(outcomes: Sequence[Outcome], method: str, target: Path) -> str:
     """What happened and where things are."""
-    done, skipped, failed = (sum(one.status == kind for one in outcomes) for kind in ("done", "skipped", "failed"))
+    kinds = ("done", "skipped", "failed", "missing")
+    done, skipped, failed, missing = (sum(one.status == kind for one in outcomes) for kind in kinds)
     told = f"{done} of {len(outcomes)} scans scored with {method}"
     told += f", {skipped} were done before" if skipped else ""
     told += f", {failed} failed" if failed else ""
+    told += f", {missing} missing" if missing else ""
     if unfit := sum(one.unfit for one in outcomes):
         told += f", {unfit} not fit to score (scores.csv says why)"
     return f"{told}; outputs in {target}"

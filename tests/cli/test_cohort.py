@@ -81,3 +81,35 @@ def test_what_cannot_be_meant_is_refused_before_anything_is_written(predict, tmp
     status, _ = predict(*more)
     assert status == 2
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        (("--part", "1/2"), "--part is no option of an array"),
+        (("--bids-out", "x"), "--bids-out is no option of an array"),
+        (("--region", "leg"), "unknown region 'leg'"),
+        (("--typo",), "--typo"),
+        (("--container", "nowhere.sif"), "no such image"),
+    ],
+)
+def test_what_an_array_cannot_do_is_said_before_it_is_submitted(call, tmp_path, more, words):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.nii.gz").touch()
+    asked = ["-i", tmp_path / "in", "-o", tmp_path / "out", *(() if "--region" in more else ("-r", "brain"))]
+    status, text = call("cluster", "slurm", *asked, *more)
+    assert (status, words in text) == (2, True), text
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_dry_run_prints_what_would_be_submitted(call, tmp_path):
+    (tmp_path / "in").mkdir()
+    for i in range(5):
+        (tmp_path / "in" / f"s{i}.nii.gz").touch()
+    asked = ["-i", tmp_path / "in", "-o", tmp_path / "out", "-r", "brain", "--mode", "sample", "--scans-per-task", "2"]
+    status, text = call("cluster", "slurm", *asked, "--account", "lab", "--dry-run")
+    assert status == 0
+    assert "-r brain --mode sample --part" in text
+    assert "#SBATCH --account=lab" in text
+    assert f"sbatch --parsable --array=0-2%50 {tmp_path}/out/slurm/parts.sh 0" in text
+    assert not (tmp_path / "out").exists()

@@ -1,0 +1,128 @@
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from mood.cohort.parts import Part
+from mood.cohort.ray import parts_for, run_parts
+from mood.errors import NoInputError, UsageError
+from mood.run_record import Outcome
+
+PROJECT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    """The address of a Ray cluster of one node with two processors, as an administrator starts one."""
+    pytest.importorskip("ray")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    folder = tmp_path_factory.mktemp("ray", numbered=True)
+    ray = [sys.executable, "-m", "ray.scripts.scripts"]
+    start = ["start", "--head", "--node-ip-address=127.0.0.1", f"--port={address.split(':')[1]}", "--num-cpus=2"]
+    start += ["--include-dashboard=false", "--object-store-memory=80000000", "--disable-usage-stats", "--block"]
+    environment = os.environ | {"PYTHONPATH": str(PROJECT), "OMP_NUM_THREADS": "1", "RAY_TMPDIR": "/tmp"}
+    with (folder / "log").open("w") as log:
+        head = subprocess.Popen([*ray, *start], stdout=log, stderr=log, env=environment, start_new_session=True)
+    for _ in range(600):
+        with suppress(OSError):
+            socket.create_connection(tuple(address.split(":")), 1).close()
+            break
+        assert head.poll() is None, (folder / "log").read_text()
+        time.sleep(0.2)
+    yield address
+    head.terminate()
+    head.wait(60)
+
+
+def mood(*arguments: object) -> subprocess.Popen:
+    command = [sys.executable, "-m", "mood", *map(str, arguments)]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    return subprocess.Popen(command, text=True, cwd=PROJECT, env=os.environ | {"COLUMNS": "200"}, **pipes)
+
+
+def workers() -> list[int]:
+    """Ray's processes that are at work on a part of ours."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if b"ray::_sentences_for_errors" in (process / "cmdline").read_bytes():
+                found.append(int(process.name))
+    return found
+
+
+@pytest.mark.timeout(900)
+def test_a_worker_that_is_killed_costs_no_scan(cluster, slow_scans, weights, tmp_path):
+    source, target = slow_scans(41), tmp_path / "out"
+    options = ["-i", source, "-r", "brain", "-m", "atlas", "--weights", weights, "--threads", "1"]
+    run = mood("predict", *options, "-o", target, "--ray", cluster)
+    while not list(target.glob("*.nii.gz")):
+        assert run.poll() is None, run.communicate()[0]
+        time.sleep(0.01)
+    (victim, *_) = workers()
+    os.kill(victim, signal.SIGKILL)
+    text, _ = run.communicate(timeout=600)
+    assert run.returncode == 0, text
+    assert "41 of 41 scans scored with atlas" in text
+    local = mood("predict", *options, "-o", tmp_path / "local")
+    assert "41 of 41" in local.communicate()[0]
+    assert {path.name: path.read_bytes() for path in target.glob("*.nii.gz*")} == {
+        path.name: path.read_bytes() for path in (tmp_path / "local").glob("*.nii.gz*")
+    }
+
+
+def test_a_part_whose_workers_all_die_is_reported_and_the_others_are_done(cluster, caplog):
+    def work(part: Part) -> list[Outcome]:
+        if part.index == 2:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return [Outcome(f"s{part.index}", "done")]
+
+    found = dict(run_parts(work, Part(1, 3).every(), cluster, retries=1))
+    assert {str(part): [one.scan for one in outcomes] for part, outcomes in found.items()} == {
+        "1/3": ["s1"],
+        "3/3": ["s3"],
+    }
+    assert "part 2/3 was given up after 1 retries" in caplog.text
+
+
+def test_what_a_worker_cannot_do_is_the_same_sentence(cluster):
+    def work(part: Part) -> list[Outcome]:
+        raise NoInputError("there is no such input folder", where=Path("/scans"), fix="Check the path or the mount")
+
+    with pytest.raises(Exception, match=r"^there is no such input folder: /scans\. Check the path") as raised:
+        list(run_parts(work, [Part(1, 1)], cluster))
+    assert raised.value.exit_code == NoInputError.exit_code
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:9", "ray://127.0.0.1:9", "127.0.0.1:99999", "nowhere.invalid:6379"])
+def test_where_nobody_answers_a_sentence_says_so_at_once(address):
+    pytest.importorskip("ray")
+    begin = time.monotonic()
+    with pytest.raises(UsageError, match="no Ray cluster answers"):
+        list(run_parts(lambda part: [], [Part(1, 1)], address))
+    assert time.monotonic() - begin < 30
+
+
+def test_what_is_no_address_is_said():
+    pytest.importorskip("ray")
+    with pytest.raises(UsageError, match=r"no address.*--ray local"):
+        list(run_parts(lambda part: [], [Part(1, 1)], "somewhere"))
+
+
+def test_without_ray_a_sentence_says_what_to_install(monkeypatch):
+    monkeypatch.setattr("mood.cohort.ray.installed", lambda package: False)
+    with pytest.raises(UsageError, match=r"mood-ood\[ray\]"):
+        list(run_parts(lambda part: [], [Part(1, 1)], "local"))
+
+
+def test_scans_make_parts_of_at_most_twenty():
+    for count in (1, 20, 21, 1000):
+        parts = parts_for(count)
+        assert len(parts) == -(-count // 20)
+        assert max(len(part.of([Path(f"{i}.nii") for i in range(count)])) for part in parts) <= 20
