@@ -9,44 +9,19 @@ run of the same command does what is missing, what is damaged, and what was made
 
 from __future__ import annotations
 
-import logging
-import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from mood.atomic import concerns_all, remove_stale
+from mood.cohort.job import MODES, Job
 from mood.cohort.outputs import Outputs
 from mood.cohort.parts import Part
-from mood.cohort.record import PartRecord, forget_others, former_runs
-from mood.conform import ConformedScan
-from mood.detector import Detector, Result
-from mood.errors import MoodError, ScanError, UsageError
-from mood.images import LARGEST_READ_AHEAD, read_ahead, scans_to_score
-from mood.methods import Method, in_time
-from mood.methods.fallback import fall_back
-from mood.methods.fit.verdict import UNCHECKED, Fit
-from mood.methods.strip import ALWAYS, AUTO, NEVER
-from mood.run_record import Fingerprint, Outcome, RunRecord, printable, read_score, rounded
-from mood.volume import load, save_map, save_score, scan_name
+from mood.images import scans_to_score
+from mood.methods import Method
+from mood.methods.strip import AUTO
+from mood.run_record import Outcome
 
-log = logging.getLogger(__name__)
-
-MODES = ("sample", "pixel", "both")
-UNFIT = "Look at the scan, or leave out --strict to score it all the same"
-
-
-@dataclass
-class _Scan:
-    """A scan on the method's grid, and the file that it was."""
-
-    conformed: ConformedScan
-    fit: Fit
-    stripped: str  # by whom
-    made_from: Fingerprint | None  # None in the challenge, which keeps no record
+__all__ = ["MODES", "predict_folder"]
 
 
 def predict_folder(
@@ -75,9 +50,8 @@ def predict_folder(
     ----------
     source : pathlib.Path or sequence of pathlib.Path
         A folder, one scan, or what `scans_to_score` found.
-    target : pathlib.Path
+    target, method : pathlib.Path, Method
         Another folder, since maps are called like their scans.
-    method : Method
     mode : {'both', 'sample', 'pixel'}
     challenge : bool
         Keep the challenge's contract: a failed scan gets the score 0.5 and a map of zeros.
@@ -88,16 +62,13 @@ def predict_folder(
     strip : {'auto', 'always', 'never'}
         When a skull is taken off (`Detector.examine`); never in the challenge.
     about : dict, optional
-        What to put in the run record (the weights and their checksum); scans done by a run with
-        another record are not skipped but refused.
+        What the record says of the weights; scans done by a run with another record are refused.
     seconds : float
         Of scoring a scan, after which its map is made of what was computed by then (`mood.methods.in_time`).
     ahead : bool
         Whether the next scan may be read while one is scored.
-    part : Part, optional
-        Score these scans alone; the record is one that `mood.cohort.collect` joins to those of other parts.
-    origin : pathlib.Path, optional
-        What it was found in, for that record.
+    part, origin : Part, pathlib.Path, optional
+        Score a part alone, for `mood.cohort.collect` to join; what all were found in, for its record.
     on_scan : callable
         Called after each scan with its outcome and the number of scans.
 
@@ -107,155 +78,6 @@ def predict_folder(
     """
     paths = scans_to_score(source, target, challenge=challenge) if isinstance(source, Path) else list(source)
     origin, paths = source if isinstance(source, Path) else origin, part.of(paths) if part else paths
-    job = _Job(target, method, mode, challenge, overwrite, strict, strip, about or {}, Outputs(target), seconds, ahead)
+    job = Job(target, method, mode, challenge, overwrite, strict, strip, about or {}, Outputs(target), seconds, ahead)
     job.prepare()
-    record = None if challenge else job.begin_record(paths, part, origin)
-    outcomes: list[Outcome] = []
-    try:
-        for outcome in job.run(paths):
-            outcomes.append(outcome)
-            if record is not None:
-                record.add(outcome)
-            on_scan(outcome, len(paths))
-    except BaseException:  # what is being written is finished and belongs into the record
-        for outcome in job.written_since():
-            if record is not None:
-                record.add(outcome)
-        raise
-    finally:
-        if record is not None:
-            record.end()
-    return outcomes
-
-
-@dataclass
-class _Job:
-    """One run over a folder and its files."""
-
-    target: Path
-    method: Method
-    mode: str
-    challenge: bool
-    overwrite: bool
-    strict: bool
-    strip: str
-    about: dict[str, Any]
-    there: Outputs
-    seconds: float = float("inf")
-    ahead: bool = True
-    writing: list[Future[Outcome]] = field(default_factory=list)  # the scan that is being written, the next one
-
-    def prepare(self) -> None:
-        if self.mode not in MODES:
-            raise UsageError(f"unknown mode '{self.mode}'", fix=f"Choose one of: {', '.join(MODES)}")
-        if self.strip == ALWAYS and self.method.region.has_units:
-            raise UsageError("--strip takes skulls off MR, not CT", fix="Leave it out")
-        if self.strict and self.challenge:
-            raise UsageError("--strict fails scans, which the challenge does not allow", fix="Leave out one of the two")
-        remove_stale(self.target)
-        former = None if self.challenge else former_runs(self.target)
-        if self.overwrite:
-            forget_others(self.target, self.about)
-        elif former is not None:
-            former.check_same(self.about, self.target)
-            self.there.former = former
-
-    def begin_record(self, paths: list[Path], part: Part | None, origin: Path | None) -> RunRecord | PartRecord:
-        """The record of this run, on disk before any output is."""
-        pending = {outcome.scan: outcome for outcome in map(self.there.pending, paths)}
-        engine = self.method.engine.described()
-        record: RunRecord | PartRecord = RunRecord(self.target, self.about, engine, pending)
-        if part is not None:
-            record = PartRecord(self.target, self.about, engine, pending, part, origin)
-        record.begin(replace=self.overwrite)
-        return record
-
-    def outputs(self, scan: Path) -> dict[str, Path]:
-        """Where the outputs of a scan go, for what this run writes of them."""
-        return {kind: path for kind, path in self.there.of(scan).items() if self.mode in (kind, "both")}
-
-    def run(self, paths: list[Path]) -> Iterator[Outcome]:
-        done = [path for path in paths if self.there.are_done(path, self.outputs(path))]
-        known = set(done)
-        yield from map(self._skipped, done)
-        with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(1) as writer:
-            for path, scan in self._read_in_turn([path for path in paths if path not in known], reader):
-                self.writing.append(self._start(path, scan, writer))
-                if len(self.writing) > self.ahead:
-                    yield self._written()
-            while self.writing:
-                yield self._written()
-
-    def _read_in_turn(self, paths: list[Path], reader: ThreadPoolExecutor) -> Iterator[tuple[Path, Future[_Scan]]]:
-        return read_ahead(paths, self._read, reader, LARGEST_READ_AHEAD if self.ahead else -1)
-
-    def _written(self) -> Outcome:
-        outcome = self.writing[0].result()
-        del self.writing[0]
-        return outcome
-
-    def written_since(self) -> Iterator[Outcome]:
-        """The outcomes, in a run that was cut short, of scans that were being written."""
-        while self.writing:
-            with suppress(Exception):
-                yield self.writing.pop(0).result()
-
-    def _read(self, path: Path) -> _Scan:
-        made_from = Fingerprint.of(path) if path.is_file() and not self.challenge else None
-        strip = NEVER if self.challenge else self.strip
-        return _Scan(*Detector(self.method).examine(load(path), strip), made_from)
-
-    def _start(self, path: Path, ready: Future[_Scan], writer: ThreadPoolExecutor) -> Future[Outcome]:
-        """Score one scan and leave the writing to the writer."""
-        begin, fit = time.monotonic(), UNCHECKED
-        try:
-            scan = ready.result()
-            fit = scan.fit
-            if self.strict and not fit.ok:
-                raise ScanError(f"the scan is not fit to score: {fit.told}", where=path, fix=UNFIT)
-            detector = Detector(self.method)
-            with in_time.until(begin + self.seconds):
-                grid_map = detector.grid_map(scan.conformed)
-            del scan.conformed.data  # half a GiB of a large scan, while its map is resampled and written
-            result = detector.result(scan.conformed, grid_map, fit)
-        except Exception as error:
-            return writer.submit(self._failed, path, error, fit)
-        return writer.submit(self._write, path, result, scan, begin)
-
-    def _write(self, path: Path, result: Result, scan: _Scan, begin: float) -> Outcome:
-        paths = self.outputs(path)
-        try:
-            if "pixel" in paths:
-                save_map(result.map, result.header, result.affine, paths["pixel"], result.display_range)
-            if "sample" in paths:
-                save_score(result.sample_score, paths["sample"])
-        except Exception as error:
-            if concerns_all(error):
-                raise
-            return self._failed(path, error, scan.fit)
-        self.there.remove_stale(path, paths)
-        name, seconds = printable(scan_name(path)), round(time.monotonic() - begin, 2)
-        taken_for = scan.conformed.placement.taken_for
-        score = round(result.sample_score, 6)
-        return Outcome(
-            name, "done", score, seconds, fit=scan.fit.told, made_from=scan.made_from, taken_for=taken_for,
-            figures=rounded(scan.fit.figures), strip=scan.stripped, **(result.place.columns if result.place else {}),
-        )  # fmt: skip
-
-    def _failed(self, path: Path, error: Exception, fit: Fit = UNCHECKED) -> Outcome:
-        if isinstance(error, MemoryError):
-            error = ScanError(f"memory ran out ({error})", where=path, fix="Give it more memory, or resample the scan")
-        if not isinstance(error, MoodError):
-            log.error("%s: unexpected error", path, exc_info=error)
-        message = str(error) or repr(error)
-        if self.challenge:
-            message += fall_back(path, self.outputs(path), self.method.region)
-        name, made_from, figures = printable(scan_name(path)), self.there.made_from(path), rounded(fit.figures)
-        return Outcome(name, "failed", message=message, fit=fit.told, made_from=made_from, figures=figures)
-
-    def _skipped(self, path: Path) -> Outcome:
-        score = read_score(self.there.of(path)["sample"]) if self.mode != "pixel" else None
-        known = self.there.known(path)
-        return replace(
-            known, status="skipped", sample_score=score, seconds=0.0, message="its outputs were there already"
-        )
+    return job.score(paths, None if challenge else job.begin_record(paths, part, origin), on_scan)

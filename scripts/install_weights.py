@@ -51,6 +51,7 @@ def install(about: Path, apart: list[Path], folder: Path) -> None:
     facts = trained["training"]
     training = TrainingFacts(
         steps=facts.get("steps", 0),
+        selection_ap=-1.0,  # the last weights are taken
         training_scans=facts["training_scans"],
         held_out_scans=tuple(scan_name(path) for path in apart),
         seed=facts["seed"],

@@ -11,7 +11,8 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from mood import images, predict, run_record
+from mood import images, run_record
+from mood.cohort import job
 from mood.detector import Detector
 from mood.errors import NoInputError, OutputError, UsageError
 from mood.methods import in_time
@@ -382,14 +383,14 @@ def test_an_output_of_the_other_mode_does_not_outlive_its_scan(folder, write, sc
 
 
 def test_two_modes_at_once_leave_the_outputs_of_both(folder, tmp_path, method, monkeypatch):
-    save = predict.save_map
+    save = job.save_map
 
     def other_mode_first(*arguments):
-        monkeypatch.setattr(predict, "save_map", save)
+        monkeypatch.setattr(job, "save_map", save)
         predict_folder(folder, tmp_path / "out", method, "sample")
         save(*arguments)
 
-    monkeypatch.setattr(predict, "save_map", other_mode_first)
+    monkeypatch.setattr(job, "save_map", other_mode_first)
     assert statuses(predict_folder(folder, tmp_path / "out", method, "pixel")) == DONE
     assert len(outputs(tmp_path / "out")) == 6
 
@@ -470,14 +471,14 @@ def test_two_runs_into_one_folder_keep_the_rows_of_both(folder, tmp_path, method
 def test_two_runs_at_once_into_one_folder_keep_the_rows_of_both(folder, tmp_path, method, monkeypatch):
     (tmp_path / "more").mkdir()
     shutil.copy(folder / "a.nii.gz", tmp_path / "more" / "d.nii.gz")
-    save = predict.save_map
+    save = job.save_map
 
     def other_run_first(*arguments):
-        monkeypatch.setattr(predict, "save_map", save)
+        monkeypatch.setattr(job, "save_map", save)
         predict_folder(tmp_path / "more", tmp_path / "out", method)
         save(*arguments)
 
-    monkeypatch.setattr(predict, "save_map", other_run_first)
+    monkeypatch.setattr(job, "save_map", other_run_first)
     assert statuses(predict_folder(folder, tmp_path / "out", method)) == DONE
     assert recorded(tmp_path / "out") == DONE | {"d": "done"}
 
@@ -490,19 +491,19 @@ def test_the_record_is_there_before_the_first_map(folder, tmp_path, method, monk
         assert {row["status"] for row in record["scans"]} == {"pending"}
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("mood.predict.save_map", look)
+    monkeypatch.setattr("mood.cohort.job.save_map", look)
     with pytest.raises(KeyboardInterrupt):
         predict_folder(folder, tmp_path / "out", method, about={"weights": "1"})
 
 
 def test_fault_20_a_full_disk_is_said_and_what_was_finished_stays(folder, tmp_path, method, monkeypatch, small_disk):
-    save = predict.save_map
+    save = job.save_map
 
     def fills(score_map, header, affine, path, *details):
         with small_disk(1000 if path.name.startswith("b") else 10**9):
             save(score_map, header, affine, path, *details)
 
-    monkeypatch.setattr("mood.predict.save_map", fills)
+    monkeypatch.setattr("mood.cohort.job.save_map", fills)
     with pytest.raises(OutputError, match=r"File too large.*b\.nii\.gz"):
         predict_folder(folder, tmp_path / "out", method)
     monkeypatch.undo()

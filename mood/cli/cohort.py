@@ -50,6 +50,13 @@ def chosen_part(text: str | None, *, challenge: bool, of_all: bool, on_ray: bool
     return part
 
 
+def check_ray(address: str | None, participants: list[str] | None) -> None:
+    """`UsageError` for what Ray's tasks are not told."""
+    if address is not None and participants:
+        fix = "Name an input that holds these alone, or leave out one of the two"
+        raise UsageError("Ray scores whole data sets", where="--participant", fix=fix)
+
+
 def use_threads(count: int | None) -> int:
     """Have everything compute on so many threads, and say how many they are."""
     from mood.engines.threads import limit_threads

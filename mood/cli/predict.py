@@ -69,6 +69,7 @@ def predict(
     """Score scans: a map NAME.nii.gz and a score NAME.nii.gz.txt each, higher = more abnormal."""
     cli_formats.check_mode(mode, challenge, bids_out=bids_out, dicom_out=dicom_out)
     of_all = report or preview or bids_out is not None or dicom_out is not None
+    cli_cohort.check_ray(ray, participants)
     share = cli_cohort.chosen_part(part, challenge=challenge, of_all=of_all, on_ray=ray is not None)
     given = context.with_resource(cli_formats.given(source, target, region, series, dicom_out))
     source, paths = given.source, _scans(given.source, target, challenge, participants, bids_out)

@@ -4,7 +4,7 @@
     run = engine.runner(network)         # a Keras model with inputs (N, H, W, C), any height and width
     maps = run(images)                   # arrays in, arrays out
 
-The classes import nothing until they are asked to run something, so that choices can be listed and checked at once.
+The classes import nothing until they run something, so that choices can be listed and checked at once.
 """
 
 from __future__ import annotations
@@ -171,10 +171,7 @@ class KerasEngine(Engine):
 
 
 class OpenVinoEngine(Engine):
-    """OpenVINO on a CPU: starts sooner than Keras, takes less memory, and has shorter arithmetic.
-
-    bfloat16 is for processors that multiply it (AMX): three times as fast there, float32 elsewhere.
-    """
+    """OpenVINO on a CPU: starts sooner, takes less memory, and has bfloat16, fast where a processor multiplies it."""
 
     name = "openvino"
     packages, extra = ("openvino",), "openvino"

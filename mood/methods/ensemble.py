@@ -245,10 +245,6 @@ def _member(name: str, region: Region, settings: EnsembleSettings) -> Method:
     """A member with its default settings, those of the ensemble that it shares, and those given for it."""
     kind = method_type(name)
     defaults = kind.default_settings(region)
-    shared = {
-        key: value
-        for key, value in settings.to_dict().items()
-        if key in defaults.to_dict() and value is not None and key != "members"
-    }
-    chosen = defaults.to_dict() | shared | settings.members.get(name, {})
-    return kind(region, kind.settings_type.from_dict(chosen))
+    own = {key: value for key, value in settings.to_dict().items() if key != "members" and value is not None}
+    shared = {key: value for key, value in own.items() if key in defaults.to_dict()}
+    return kind(region, kind.settings_type.from_dict(defaults.to_dict() | shared | settings.members.get(name, {})))
