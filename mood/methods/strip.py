@@ -7,6 +7,7 @@ what it finds the largest piece is kept, its holes filled. They know adults' T1.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -52,16 +53,22 @@ def strip_skull(scan: Volume, engine: Engine) -> Volume:
 
 def brain_mask(scan: Volume, engine: Engine) -> np.ndarray:
     """Where a scan holds brain; (X, Y, Z) bool ndarray on its own voxels, `ScanError` where it holds none."""
-    from mood.networks.linknet3d import NETWORKS, pretrained_linknet3d  # and Keras, which takes seconds
-
     axes = scan_axes(scan)
     flips = tuple(slice(None, None, -1 if flipped else 1) for flipped in axes.flips)
     upright = scan.data.transpose(axes.order)[flips]
-    runners = engine.runners({name: pretrained_linknet3d(name) for name in NETWORKS})
-    mask = _upright_mask(upright, runners["box"], runners["mask"])
+    mask = _upright_mask(upright, *_networks(engine))
     if np.count_nonzero(mask) < SMALLEST_SHARE * mask.size:
         raise ScanError("no brain was found in it", where=scan.path, fix="Strip it with another tool, or --strip never")
     return mask[flips].transpose(np.argsort(axes.order))
+
+
+@functools.lru_cache(maxsize=1)
+def _networks(engine: Engine) -> tuple[Forward, Forward]:
+    """What finds the box, and what the brain in it."""
+    from mood.networks.linknet3d import NETWORKS, pretrained_linknet3d  # and Keras, which takes seconds
+
+    box, mask = engine.runners({name: pretrained_linknet3d(name) for name in NETWORKS}).values()
+    return box, mask
 
 
 def _upright_mask(upright: np.ndarray, box_network: Forward, mask_network: Forward) -> np.ndarray:
