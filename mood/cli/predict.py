@@ -70,9 +70,10 @@ def predict(
     cli_formats.check_mode(mode, challenge, bids_out=bids_out, dicom_out=dicom_out)
     of_all = report or preview or bids_out is not None or dicom_out is not None
     share = cli_cohort.chosen_part(part, challenge=challenge, of_all=of_all, on_ray=ray is not None)
+    cli_cohort.check_ray(ray, participants)
     given = context.with_resource(cli_formats.given(source, target, region, series, dicom_out))
     source, paths = given.source, _scans(given.source, target, challenge, participants, bids_out)
-    threads = cli_cohort.use_threads(threads)
+    cli_cohort.use_threads(threads)
     method, precision = _fast(region, method, precision) if fast else (method, precision)
     if challenge:
         task = cli_challenge.Task(target, region, method, mode, weights, engine, precision, deadline)
