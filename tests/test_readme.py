@@ -139,7 +139,7 @@ def test_the_guides_way_to_evaluate_prints_a_table(folders):
     for case in (folders / "DATA/brain").rglob("s0_*"):
         if not case.name.startswith(("s0_healthy", "s0_uniform")):
             case.unlink()  # two cases are enough to see that the rest runs
-    assert re.search(r"mix .*\b2\b", shell("\n".join(others)))
+    assert re.search(r"joint .*\b2\b", shell("\n".join(others)))
 
 
 def test_the_hooks_are_well_formed_and_run_the_tools_of_the_environment():

@@ -6,7 +6,7 @@ import functools
 import logging
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -57,13 +57,11 @@ def check_ray(address: str | None, participants: list[str] | None) -> None:
         raise UsageError("Ray scores whole data sets", where="--participant", fix=fix)
 
 
-def use_threads(count: int | None) -> int:
+def use_threads(count: int | None) -> None:
     """Have everything compute on so many threads, and say how many they are."""
     from mood.engines.threads import limit_threads
 
-    count = limit_threads(count)
-    log.info("computing on %d threads", count)
-    return count
+    log.info("computing on %d threads", limit_threads(count))
 
 
 @dataclass(frozen=True)
@@ -81,7 +79,7 @@ class Order:
     overwrite: bool
     strict: bool
     strip: str
-    threads: int
+    threads: int | None  # None: all that a process may use, or what the user told the libraries
 
     def detector(self) -> Detector:
         """What scores; a worker has it still when it does another part."""
@@ -119,7 +117,8 @@ def score_on_ray(order: Order, address: str, scans: int, on_scan: Callable[[Outc
     from mood.cohort.collect import collect
     from mood.cohort.ray import parts_for, run_parts
 
-    for _, outcomes in run_parts(order.score, parts_for(scans), address, order.threads):
+    order = replace(order, threads=order.threads or 1)  # a node may have fewer processors than this machine
+    for _, outcomes in run_parts(order.score, parts_for(scans), address, order.threads or 1):
         for outcome in outcomes:
             on_scan(outcome, scans)
     return collect(order.target, order.source)
