@@ -9,7 +9,7 @@ step() {
     echo "test: $*" >&2
     tool=$1
     shift
-    "$bin/$tool" --no-loadscope-reorder "$@"
+    "$bin/$tool" "$@"
 }
 
 step ruff check .
