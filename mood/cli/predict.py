@@ -118,8 +118,8 @@ def _fast(region: str, method: str | None, precision: str) -> tuple[str, str]:
     """Method and precision of --fast; `UsageError` where either is named as well."""
     if method is not None or precision != engines.EXACT:
         raise errors.UsageError("--fast chooses method and precision itself", fix="Leave out the others, or --fast")
-    installed = engines.ENGINES["openvino"].available()
-    return get_region(region).fast_method, engines.HALF if installed else engines.EXACT
+    able = [kind for kind in engines.ENGINES.values() if engines.HALF in kind.precisions and kind.available()]
+    return get_region(region).fast_method, engines.HALF if able else engines.EXACT
 
 
 def _say(outcomes: list[Outcome], method: Method, target: Path, json_output: bool) -> None:

@@ -48,21 +48,22 @@ def test_engine_and_precision_are_one_choice_and_no_variable_is_written(openvino
     monkeypatch.setenv("MOOD_ENGINE", "unheard")
     monkeypatch.setenv("MOOD_PRECISION", "unheard")
     before = dict(os.environ)
-    if name == "keras" and precision == "int8":
-        with pytest.raises(UsageError, match=r"the engine keras has no int8. Leave out --engine, or choose openvino"):
+    if name == "keras" and precision != "float32":
+        refused = f"the engine keras has no {precision}. Leave out --engine, or choose openvino"
+        with pytest.raises(UsageError, match=refused):
             choose(name, precision)
     else:
         engine = choose(name, precision)
         assert engine.precision == precision
         assert engine.takes_graphs == (precision == "int8")
-        assert engine.name == (name if name != "auto" else "openvino" if precision == "int8" else "keras")
+        assert engine.name == (name if name != "auto" else "keras" if precision == "float32" else "openvino")
     assert dict(os.environ) == before
 
 
 def test_what_there_is_not_is_said(monkeypatch):
     with pytest.raises(UsageError, match=r"unknown engine 'abacus'\. Choose one of: auto, keras, openvino"):
         choose("abacus")
-    with pytest.raises(UsageError, match=r"unknown precision 'int4' .*\. Choose one of: float32, int8"):
+    with pytest.raises(UsageError, match=r"unknown precision 'int4' .*\. Choose one of: float32, bfloat16, int8"):
         choose(precision="int4")
     monkeypatch.setattr(runtime, "installed", lambda package: package in ("keras", "tensorflow"))
     for arguments in (("openvino",), ("openvino", "int8"), ("auto", "int8")):
@@ -170,14 +171,15 @@ def test_options_work_in_any_order_and_change_nothing(openvino, monkeypatch, tmp
         raise UsageError("stopped here", fix="Nothing")
 
     monkeypatch.setattr(detector, "load_detector", stop)
+    (tmp_path / "a.nii.gz").touch()
     before = dict(os.environ)
     with pytest.raises(SystemExit) as stopped:
         app.run(["predict", *arguments, "-i", str(tmp_path), "-o", str(tmp_path / "out"), "-r", "brain"])
     assert stopped.value.code == 2
     given = dict(argument.removeprefix("--").split("=") for argument in arguments)
     assert chosen == [(given["engine"], given["precision"])]
-    impossible = (given["engine"], given["precision"]) == ("keras", "int8")
-    assert ("has no int8" if impossible else "stopped here") in capsys.readouterr().err
+    impossible = given["engine"] == "keras" and given["precision"] != "float32"
+    assert (f"has no {given['precision']}" if impossible else "stopped here") in capsys.readouterr().err
     assert dict(os.environ) == before
 
 
@@ -186,6 +188,7 @@ def test_options_come_from_the_environment_too(monkeypatch, tmp_path, capsys):
 
     monkeypatch.setenv("MOOD_ENGINE", "keras")
     monkeypatch.setenv("MOOD_PRECISION", "int8")
+    (tmp_path / "a.nii.gz").touch()
     with pytest.raises(SystemExit):
         app.run(["predict", "-i", str(tmp_path), "-o", str(tmp_path / "out"), "-r", "brain"])
     assert "the engine keras has no int8" in capsys.readouterr().err
