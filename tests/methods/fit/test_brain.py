@@ -6,6 +6,7 @@ from scipy import ndimage
 
 from mood.methods.fit.brain import check_brain
 from mood.methods.fit.check import fit_grid
+from mood.methods.registration import affine
 from mood.methods.registration.template import packaged_template
 from mood.regions import BRAIN
 
@@ -62,7 +63,7 @@ def test_half_a_brain_a_slab_and_a_small_one_are_not_fit(brain):
 def test_tissue_without_the_contrast_of_t1_is_not_fit(brain, contrast):
     noise = np.random.default_rng(0).normal(0.5, 0.05, brain.shape)
     found = look(np.where(brain > 0, 1.05 - brain if contrast == "inverted" else noise, 0).clip(0, 1))
-    assert "not T1" in found.told
+    assert "unlike a T1" in found.told
     assert not found.skull_on
 
 
@@ -72,3 +73,13 @@ def test_coarse_voxels_are_not_fit_whatever_they_show(brain):
 
 def test_nothing_at_all_is_not_fit():
     assert not look(np.zeros(GRID.shape)).ok
+
+
+def test_without_a_search_less_is_asked_of_the_correlation(brain, monkeypatch):
+    """A brain with noise that would not pass if it were registered, and its inverse."""
+    monkeypatch.setattr(affine, "fit_affine", lambda *images: None)
+    noise = np.random.default_rng(1).normal(0, 0.5, brain.shape)
+    found = look(np.where(brain > 0, (brain + noise).clip(0.02, 1), 0))
+    assert 0.2 < found.figures["correlation"] < 0.52
+    assert found.ok
+    assert "unlike a T1" in look(np.where(brain > 0, 1.05 - brain, 0)).told
