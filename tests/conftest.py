@@ -36,6 +36,18 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
 
 
 @pytest.fixture(autouse=True)
+def heard():
+    """The signals are not ignored, though whatever started the tests may ignore them, and programs inherit that."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    for number, handler in before.items():
+        if handler == signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.fixture(autouse=True)
 def _the_log_is_left_as_it_was() -> Iterator[None]:
     """A command line that was told to be quiet would keep warnings from the tests after it."""
     level = logging.getLogger().level

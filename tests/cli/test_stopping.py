@@ -19,18 +19,6 @@ WORDS = {"SIGINT": "interrupted", "SIGTERM": "SIGTERM", "SIGHUP": "SIGHUP"}
 SCANS = 60
 
 
-@pytest.fixture(autouse=True)
-def heard():
-    """The signals are not ignored, though whatever started the tests may ignore them, and programs inherit that."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
-    for number, handler in before.items():
-        if handler == signal.SIG_IGN:
-            signal.signal(number, signal.SIG_DFL)
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
-
-
 @pytest.fixture
 def command(tmp_path, write, rng):
     """Predicts so many small scans with the atlas that it can be met at work."""
