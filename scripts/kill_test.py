@@ -25,7 +25,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
-SCANS = 24
+SCANS = 12
 SHAPE = (24, 20, 16)
 
 
@@ -95,8 +95,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as name:
         top = Path(name)
         write_scans(top / "in", SCANS)
-        train = ("train", "-i", top / "in", "-r", "brain", "-m", "atlas", "--side", "16", "--held-out", "2", "-o")
-        predict = ("predict", "-i", top / "in", "-r", "brain", "-m", "atlas", "--weights", top / "train", "-o")
+        train = ("train", "-i", top / "in", "-r", "abdom", "-m", "atlas", "--side", "16", "--held-out", "2", "-o")
+        predict = ("predict", "-i", top / "in", "-r", "abdom", "-m", "atlas", "--weights", top / "train", "-o")
         jobs = {"train": (train, check_trained), "predict": (predict, check_predicted)}
         seconds, whole = {}, {}
         for kind, (words, _) in jobs.items():
