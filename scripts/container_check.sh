@@ -126,7 +126,7 @@ call "starved of memory" 0 --read-only --network none --user "$user:$group" --me
     -v "$scans:/mnt/data:ro" -v "$output:/mnt/pred" \
     "$image" sh /workspace/run_sample_brain.sh /mnt/data /mnt/pred
 grep -q 'memory ran out' "$log" || { fail "no word about memory"; show_log; }
-[ "$(cat "$output"/*.txt | sort -u)" = 0.5 ] || fail "scores other than 0.5"
+[ "$(awk '{ print $1 + 0 }' "$output"/*.txt | sort -u)" = 0.5 ] || fail "scores other than 0.5"
 [ "$(find "$output" -type f | wc -l)" -eq "$(find "$scans" -name '*.nii.gz' | wc -l)" ] || fail "not one file a scan"
 
 call "wrong call" 2 --read-only "$image" sh /workspace/run_pixel_brain.sh /mnt/data
