@@ -42,8 +42,11 @@ class Placement:
     taken_for: str = ""
 
     def restore(self, score_map: np.ndarray) -> np.ndarray:
-        """A map on the grid put back on the scan's own voxels."""
-        return apply_along_axes(score_map, self.inverse).transpose(self.order)
+        """A map on the grid put back on the scan's own voxels; still in [0, 1] where rounding oversteps it."""
+        restored = apply_along_axes(score_map, self.inverse)
+        if restored is not score_map:
+            np.clip(restored, 0, 1, out=restored)
+        return restored.transpose(self.order)
 
 
 @dataclass(eq=False)

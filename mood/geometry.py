@@ -25,6 +25,7 @@ SMALLEST_SHARE = 0.25  # of the grid's extent: a scan that spans less and has vo
 SMALLEST_VOXEL_MM = 0.25  # below this is not in millimetres
 MOST_UNEVEN = 100.0  # times the smallest side of a voxel that its largest may be
 SAME_SIZE = 0.02  # relative difference under which two voxel sizes agree
+SIZES = (1e-9, 1e9)  # of voxels, in any unit: outside of these a number is damage, and arithmetic breaks on it
 DEGENERATE = 1e-6  # of an affine's largest singular value: a smaller one is no axis
 MM_BY_UNIT = {1: 1000.0, 2: 1.0, 3: 0.001}  # NIfTI's xyzt_units: metre, millimetre, micrometre
 OTHER_UNITS = (1.0, 1000.0, 10.0, 0.1, 0.001)  # in the order in which they are tried when the header's fits no body
@@ -83,16 +84,20 @@ def _affines(volume: Volume) -> Iterator[tuple[str, np.ndarray]]:
 
 
 def is_usable(affine: np.ndarray) -> bool:
-    """Whether an affine is finite and has three axes."""
-    if not np.isfinite(affine).all():
+    """Whether an affine is finite, has three axes and voxels of a size."""
+    if not np.isfinite(affine).all() or not _are_sizes(nib.affines.voxel_sizes(affine)):
         return False
     scales = np.linalg.svd(affine[:3, :3], compute_uv=False)
-    return bool(scales[0] > 0 and scales[-1] > DEGENERATE * scales[0])
+    return bool(scales[-1] > DEGENERATE * scales[0])
 
 
 def _pixdim(header: nib.Nifti1Header) -> np.ndarray | None:
     sizes = np.abs(np.asarray(header["pixdim"][1:4], float))
-    return sizes if np.isfinite(sizes).all() and (sizes > 0).all() else None
+    return sizes if _are_sizes(sizes) else None
+
+
+def _are_sizes(sizes: np.ndarray) -> bool:
+    return bool(np.isfinite(sizes).all() and (sizes > SIZES[0]).all() and (sizes < SIZES[1]).all())
 
 
 def body_spacing(volume: Volume, axes: Axes, extent: tuple[int, ...], region: Region, grid: Grid) -> Spacing:

@@ -40,6 +40,7 @@ TICKS = os.sysconf("SC_CLK_TCK")
 ENOUGH = 0.85  # of the local throughput
 NODES, NODE_CORES, COHORT = 100, 16, 100_000  # on paper
 PART = 100  # scans
+BRAIN_S, START_S = 27.0, 4.0  # processor seconds of a brain of full size, and of a start: docs/results.md
 
 
 @dataclass
@@ -217,7 +218,7 @@ def report(rows: list[Row], same: bool, collected: dict[str, float]) -> None:
         table.add_row(row.engine, *map(str, cells), f"{row.peak_mib:.0f}")
     console = Console(width=110)
     console.print(table)
-    paper = on_paper(2.5, 4.0, collected["collect_s"])
+    paper = on_paper(collected["collect_s"])
     table = Table("on paper", "value")
     for name, value in paper.items():
         table.add_row(name, value)
@@ -227,21 +228,13 @@ def report(rows: list[Row], same: bool, collected: dict[str, float]) -> None:
     print(json.dumps({**figures, **collected, "same_bytes": same, "ok": bool(same and enough)}))
 
 
-def on_paper(scan_s: float, start_s: float, collect_s: float) -> dict[str, str]:
-    """A cohort of full-size brains on many nodes: parts of 100 scans, a thread each.
-
-    Parameters
-    ----------
-    scan_s, start_s : float
-        Processor seconds of a brain of full size and of a start, from docs/results.md.
-    collect_s : float
-        As measured.
-    """
-    part = start_s + PART * scan_s
+def on_paper(collect_s: float) -> dict[str, str]:
+    """A cohort of full-size brains on many nodes: parts of 100 scans, a thread each."""
+    part = START_S + PART * BRAIN_S
     rounds = -(-COHORT // PART // (NODES * NODE_CORES)) or 1
     return {
         "scans, nodes, processors a node": f"{COHORT:,}, {NODES}, {NODE_CORES}",
-        "processor time": f"{COHORT // PART * part / 3600:.0f} core-hours, {start_s / part:.1%} of it starts",
+        "processor time": f"{COHORT // PART * part / 3600:.0f} core-hours, {START_S / part:.1%} of it starts",
         "time of a part": f"{part / 60:.1f} min",
         "time of all, when every node is free": f"{(rounds * part + collect_s) / 60:.0f} min",
         "collecting": f"{collect_s:.0f} s",

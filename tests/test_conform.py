@@ -71,6 +71,13 @@ def test_a_map_lands_where_its_structure_is(spacing):
     np.testing.assert_allclose(centre, [12.5, 25, 34], atol=0.5)
 
 
+def test_a_restored_map_does_not_overstep_one_by_rounding():
+    for spacing in (1.34, 2.12, 2.77):
+        scan = volume(np.ones((19, 17, 13), np.float32), np.diag([spacing, spacing, spacing, 1.0]))
+        conformed, placement = conform(scan, BRAIN, GRID)
+        assert placement.restore(np.ones_like(conformed)).max() <= 1
+
+
 def test_a_volume_of_the_challenge_passes_untouched(scan):
     region = replace(BRAIN, grid=Grid(scan.shape, (0.85, 0.85, 0.85)))
     for affine in (np.eye(4), np.diag([3.0, 2.0, 1.0, 1.0])):
@@ -88,7 +95,10 @@ def test_a_volume_of_the_challenge_fills_a_coarser_grid(scan):
     np.testing.assert_allclose(conformed.mean(), scan.mean(), rtol=0.1)
 
 
-@pytest.mark.parametrize("affine", [np.zeros((4, 4)), np.full((4, 4), np.nan)])
+TINY, HUGE = np.diag([1e-44, 1e-44, 1e-44, 1]), np.diag([1e38, 1e38, 1e38, 1])  # the first divides to infinity
+
+
+@pytest.mark.parametrize("affine", [np.zeros((4, 4)), np.full((4, 4), np.nan), TINY, HUGE])
 def test_an_unusable_affine_is_taken_as_ras(scan, affine, caplog):
     conformed, placement = conform(volume(scan, affine), BRAIN, GRID)
     assert "unusable" in caplog.text
