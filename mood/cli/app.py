@@ -105,9 +105,10 @@ def run(arguments: list[str], program: typer.Typer = app, name: str = "mood") ->
         if HDF5_FAULT.search(str(error.__cause__)):
             _leave_at_once(error.exit_code)
         sys.exit(error.exit_code)
-    except SystemExit as error:
+    except (SystemExit, KeyboardInterrupt) as error:
         stopping.end()
-        if error.code != errors.EXIT_INTERRUPTED:  # what Typer makes of an interruption
+        # Typer makes an exit of an interruption, but not of one that comes before it has begun.
+        if isinstance(error, SystemExit) and error.code != errors.EXIT_INTERRUPTED:
             raise
         print(stopping.sentence(), file=sys.stderr)
         sys.exit(stopping.status())

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mood.cli import stopping
+from mood.cli import app, stopping
 from mood.regions import BRAIN
 from mood.training.run import train as train_folder
 
@@ -63,14 +64,31 @@ def test_fault_23_a_signal_leaves_a_true_record_a_sentence_and_its_status(comman
     assert not list((tmp_path / "out").glob(".partial*"))
 
 
-@pytest.mark.parametrize(("name", "seconds"), [("SIGINT", 0.15), ("SIGTERM", 0.4), ("SIGINT", 0.9), ("SIGHUP", 1.6)])
+def catches(process: subprocess.Popen, number: int) -> bool:
+    """Whether a process answers a signal itself."""
+    caught = re.search(r"SigCgt:\s*(\w+)", Path(f"/proc/{process.pid}/status").read_text())
+    return bool(caught and int(caught[1], 16) >> (number - 1) & 1)
+
+
+@pytest.mark.parametrize(("name", "seconds"), [("SIGINT", 0.0), ("SIGTERM", 0.3), ("SIGINT", 0.8), ("SIGHUP", 1.5)])
 def test_fault_23_a_signal_at_the_start_is_a_sentence_too(command, name, seconds):
     process = start(command)
+    wait_for(lambda: catches(process, signal.SIGHUP), process)  # Python itself catches SIGINT before it is ours
     time.sleep(seconds)
     process.send_signal(getattr(signal, name))
     _, said = process.communicate(timeout=60)
     assert process.returncode == 128 + getattr(signal, name), said
     assert "Traceback" not in said
+
+
+def test_an_interruption_while_commands_are_put_together_is_a_sentence(capsys):
+    def program(arguments: list[str], prog_name: str) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(SystemExit) as left:
+        app.run([], program)
+    assert left.value.code == 143
+    assert "SIGTERM" in capsys.readouterr().err
 
 
 def test_fault_23_a_second_interruption_is_no_traceback(command, tmp_path):
