@@ -179,8 +179,8 @@ def load_detector(
 
     Examples
     --------
-    >>> load_detector("brain", engine="keras")
-    Detector(joint for brain, float32 on keras)
+    >>> load_detector("brain", method="mix", engine="keras")
+    Detector(mix for brain, float32 on keras)
     """
     where, folder = get_region(region).name, None if weights is None else Path(weights)
     chosen = methods.known(method or store.default_method(where, folder))

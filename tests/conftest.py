@@ -8,6 +8,7 @@ import resource
 import signal
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import nibabel as nib
@@ -15,6 +16,7 @@ import numpy as np
 import pytest
 
 from mood import atomic, compression, runtime
+from mood.regions import REGIONS
 
 runtime.prepare_training()
 import keras  # noqa: E402 - on what trains, so that no test that predicts decides for those after it
@@ -70,6 +72,12 @@ def eager() -> Iterator[None]:
     tf.config.run_functions_eagerly(True)
     yield
     tf.config.run_functions_eagerly(False)
+
+
+@pytest.fixture
+def quick_brain(monkeypatch) -> None:
+    """Brains are scored with mix where no method is named: for what is tried of the default elsewhere."""
+    monkeypatch.setitem(REGIONS, "brain", replace(REGIONS["brain"], default_method="mix"))
 
 
 @pytest.fixture
