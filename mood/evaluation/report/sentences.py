@@ -10,7 +10,11 @@ from mood.evaluation.report.rarity import one_in
 from mood.installation import DISTRIBUTION
 
 SHARES_FROM = 20  # healthy scans; with fewer, they are counted instead of told in hundredths
-POSITIONS = "Positions are told by the header's orientation and the body's extent; no atlas was asked."
+POSITIONS = "Positions are told by the header's orientation and the body's extent; the scan lies on no template."
+NAMES = (
+    "Names are those of the nearest of some 400 points of MNI space and of the template's tissue there"
+    " (Schaefer et al. 2018; ICBM 2009a), by an affine registration: coarse, and a few millimetres off."
+)
 
 
 def headline(summary: ScanSummary, facts: RunFacts, reference: Reference) -> str:
@@ -24,9 +28,18 @@ def _what_stands_out(summary: ScanSummary, facts: RunFacts) -> str:
         return f"nothing stands out at {one_in(facts.threshold_decades)} healthy voxels."
     largest = places[0]
     if len(places) == 1:
-        return f"1 place stands out: {largest.volume_ml:.1f} ml, {largest.position}."
+        return f"1 place stands out: {largest.volume_ml:.1f} ml, {_in(largest)}."
     comparative = "larger" if len(places) == 2 else "largest"
-    return f"{len(places)} places stand out; the {comparative}, {largest.volume_ml:.1f} ml, lies {largest.position}."
+    return f"{len(places)} places stand out; the {comparative}, {largest.volume_ml:.1f} ml, lies {_in(largest)}."
+
+
+def _in(place: Place) -> str:
+    return f"in {_with_article(place.name)}" if place.name else place.position
+
+
+def _with_article(name: str) -> str:
+    """'the left cerebellum', but 'left frontal white matter'."""
+    return name if name.endswith(("matter", "spaces")) else f"the {name}"
 
 
 def _how_unusual(summary: ScanSummary, reference: Reference) -> str:
@@ -44,7 +57,7 @@ def place_sentence(name: str, place: Place, decades: float) -> str:
     """One place in a sentence to copy into a note."""
     edge = " It touches the edge of the body." if place.touches_edge else ""
     return (
-        f"{name}, place {place.number}: {place.volume_ml:.1f} ml, {place.position}, centre at "
+        f"{name}, place {place.number}: {place.volume_ml:.1f} ml, {_in(place)}, centre at "
         f"({whole(place.centre_mm)}) mm, at its peak as rare as {one_in(decades)} healthy voxels.{edge}"
     )
 

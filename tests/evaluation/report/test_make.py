@@ -201,3 +201,44 @@ def test_previews_lie_beside_the_maps(folders, caplog):
     assert sorted(path.name for path in written) == sorted([f"{HOSTILE}.png", "sub-01.png"])
     assert all(path.stat().st_size > 1000 for path in written)
     assert "sub-02: no preview" in caplog.text
+
+
+def lay_on_template(folders, **matrices):
+    """Let the record say where the scans lie in MNI space."""
+    record = json.loads((folders / "out" / "run.json").read_text())
+    rows = [{"scan": name, "to_mni": matrix, "figures": {"correlation": 0.66}} for name, matrix in matrices.items()]
+    (folders / "out" / "run.json").write_text(json.dumps(record | {"scans": rows}))
+
+
+def test_places_on_the_template_have_names_and_a_mean_map(folders):
+    matrix = np.diag([3.4, 3.4, 3.7, 1.0])
+    matrix[:3, 3] = (-66, -100, -66)
+    lay_on_template(folders, **{"sub-01": matrix.tolist(), "sub-02": matrix.tolist()})
+    one = build(folders)["sub-01"]
+    name = one.places[0].name
+    assert name.startswith("left")
+    assert f"ml, lies in {name}." in page(folders, "sub-01") or f"ml, lies in the {name}." in page(folders, "sub-01")
+    assert "likeness to a T1 template: 0.66" in page(folders, "sub-01")
+    with (folders / "report" / "regions.csv").open(newline="", encoding="utf-8") as file:
+        named = {(row["scan"], row["number"]): row["name"] for row in csv.DictReader(file)}
+    assert named["sub-01", "1"] == name
+    assert named[HOSTILE, "1"] == ""
+    assert name in (folders / "report" / "files" / "sub-01_itksnap.txt").read_text()
+    overview = (folders / "report" / "index.html").read_text(encoding="utf-8")
+    assert "In how many of 2 scans each place of the MNI template stands out" in overview
+    assert "from yellow, one, to violet, 1." in overview
+
+
+@pytest.mark.parametrize("matrix", [None, "no matrix", [[1.0, 2.0]], np.zeros((4, 4)).tolist()])
+def test_without_a_usable_registration_places_have_no_name(folders, matrix):
+    lay_on_template(folders, **{"sub-01": matrix})
+    one = build(folders)["sub-01"]
+    assert (one.places[0].name, one.places[0].side) == ("", "left")
+    assert "the scan lies on no template" in page(folders, "sub-01")
+    assert "Not drawn: these scans were not brought to a template" in (folders / "report" / "index.html").read_text()
+
+
+def test_a_template_without_places_has_nothing_to_draw(folders):
+    lay_on_template(folders, **{"sub-02": np.eye(4).tolist()})
+    build(folders)
+    assert "in none of 1 scans on the MNI template" in (folders / "report" / "index.html").read_text()

@@ -106,12 +106,12 @@ def test_what_to_cite_and_how_it_was_done(facts):
 @pytest.mark.parametrize(
     ("row", "name", "state"),
     [
+        ({}, "likeness", "amber"),
         ({}, "fit", "amber"),
         ({"fit": "yes"}, "fit", "good"),
         ({"fit": "no: its skull is on"}, "fit", "amber"),
         ({}, "skull", "amber"),
         ({"strip": "by us"}, "skull", "good"),
-        ({"likeness": "0.55"}, "likeness", "good"),
     ],
 )
 def test_checks_say_what_is_known_and_what_is_not(facts, row, name, state):
@@ -120,6 +120,17 @@ def test_checks_say_what_is_known_and_what_is_not(facts, row, name, state):
     assert found[name].state == state
     assert found[name].state == "good" or found[name].reason
     assert "map" not in found
+
+
+@pytest.mark.parametrize(
+    ("figure", "state"), [(0.66, "good"), (0.53, "amber"), ("x", "amber"), (float("nan"), "amber")]
+)
+def test_likeness_is_told_where_it_was_measured(facts, figure, state):
+    known = replace(facts, record={"scans": [{"scan": "sub-01", "figures": {"correlation": figure}}, 7]})
+    files = ScanFiles("sub-01", Path("x"), Path("y"), None, 0.5)
+    found = {check.name: check for check in checks.scan_checks(files, known, np.ones(3), False)}
+    assert found["likeness"].state == state
+    assert ("0.66" in found["likeness"].text) == (figure == 0.66)
 
 
 def test_coarse_voxels_and_empty_maps_are_amber(facts):
