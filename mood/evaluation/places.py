@@ -106,7 +106,9 @@ def find_places(
 def count_places(score_map: np.ndarray, threshold: float, body: np.ndarray, voxel_ml: float) -> int:
     """How many places a map has at a threshold, without measuring them."""
     mask = (score_map >= threshold) & (score_map > 0) & body
-    sizes = find_objects(mask)[1]
+    if not mask.any():
+        return 0
+    sizes = find_objects(mask[_box(mask)[1]])[1]
     return int(np.count_nonzero(sizes * voxel_ml >= SMALLEST_ML))
 
 

@@ -155,7 +155,7 @@ def _footer(facts: RunFacts) -> dict[str, Any]:
         "device": ", ".join(str(facts.record[key]) for key in ("engine", "device") if key in facts.record),
         "checksum": facts.record.get("about", {}).get("weights", ""),
         "trained_on": facts.weights.training.note if facts.weights else "",
-        "bench": facts.weights.bench if facts.weights else None,
+        "reached": sentences.reached(facts.weights.bench if facts.weights else None),
         "methods": sentences.methods_text(facts),
         "bibtex": sentences.bibtex(facts.method),
     }

@@ -8,6 +8,7 @@ from mood.evaluation.places import Place
 from mood.evaluation.report.facts import Reference, RunFacts, ScanSummary
 from mood.evaluation.report.rarity import one_in
 from mood.installation import DISTRIBUTION
+from mood.weights.config import Bench
 
 SHARES_FROM = 20  # healthy scans; with fewer, they are counted instead of told in hundredths
 POSITIONS = "Positions are told by the header's orientation and the body's extent; the scan lies on no template."
@@ -95,6 +96,21 @@ def group_headline(summaries: Sequence[ScanSummary]) -> str:
     worst = max(flagged, key=lambda one: (max(one.peak_decades, default=0), one.volume_ml))
     volumes = f"{worst.volume_ml:.1f} ml in {len(worst.places)} place{'s' if len(worst.places) > 1 else ''}"
     return f"{first} The rarest voxels are in {worst.name} ({volumes})."
+
+
+def reached(bench: Bench | None) -> str:
+    """What a benchmark measured of the weights: on planted outliers, and on real lesions."""
+    if bench is None or bench.bench_pixel_ap is None:
+        return "Not recorded, neither on planted outliers nor on real lesions."
+    planted = f"On planted outliers ({bench.bench_group}): mean pixel average precision {bench.bench_pixel_ap:.3f}"
+    if bench.bench_sample_auroc is not None:
+        planted += f", mean sample AUROC {bench.bench_sample_auroc:.3f}"
+    if bench.lesion_ap is None:
+        return f"{planted}. On real lesions: not measured; expect far less."
+    chance = "" if bench.lesion_share is None else f", where chance is {bench.lesion_share:.3f}"
+    return (
+        f"{planted}. On {bench.lesion_scans} scans with real lesions: average precision {bench.lesion_ap:.3f}{chance}."
+    )
 
 
 def methods_text(facts: RunFacts) -> str:

@@ -15,7 +15,7 @@ from mood.evaluation.report.facts import Agreement, Reference, ScanFiles, ScanSu
 from mood.evaluation.report.rarity import STEPS, RarityScale, one_in
 from mood.evaluation.report.viewer_files import fsleyes_colours, itksnap_labels, slicer_colours
 from mood.installation import DISTRIBUTION
-from mood.weights.config import WeightsConfig
+from mood.weights.config import Bench, WeightsConfig
 
 PLACE = Place(1, 3.14, 0.7, 0.4, (10.0, 20.0, 5.0), (-12.0, -0.3, 8.0), (10, 21, 5), "left", "left, upper, front", True)
 
@@ -101,6 +101,22 @@ def test_what_to_cite_and_how_it_was_done(facts):
     assert "mood-ood 9.9, method ascnet (weights with SHA-256 aaaaaaaaaaaa…)" in text
     assert "ASC-Net" in sentences.bibtex("ascnet")
     assert sentences.bibtex("ensemble").count("@") == 2
+
+
+@pytest.mark.parametrize(
+    ("bench", "words"),
+    [
+        (None, "Not recorded, neither on planted outliers nor on real lesions."),
+        (Bench("1 mm"), "Not recorded, neither on planted outliers nor on real lesions."),
+        (Bench("1 mm", 0.65), "precision 0.650. On real lesions: not measured; expect far less."),
+        (
+            Bench("1 mm", 0.65, 0.9, 6, 0.05, 0.005),
+            "0.900. On 6 scans with real lesions: average precision 0.050, where ",
+        ),
+    ],
+)
+def test_what_the_weights_reached_is_told_on_planted_outliers_and_on_lesions(bench, words):
+    assert words in sentences.reached(bench)
 
 
 @pytest.mark.parametrize(
