@@ -133,6 +133,36 @@ def test_troubles_of_single_scans_are_told_on_the_overview(folders, rng):
     assert "It is an iguana." in overview
 
 
+def test_a_scan_without_predictions_is_named(folders, rng):
+    save(folders / "in" / "sub-07.nii.gz", rng.uniform(0.1, 1, SHAPE).astype(np.float32))
+    (folders / "out" / "sub-02.nii.gz").unlink()  # its score is there
+    found = build(folders)
+    assert found["sub-07"].problem == found["sub-02"].problem == "There is no map of this scan among the predictions."
+    assert not (folders / "report" / "scans" / "sub-07.html").exists()
+    overview = (folders / "report" / "index.html").read_text(encoding="utf-8")
+    assert "2 that could not be shown" in overview
+    assert "score 0.0200" in overview  # of sub-02
+
+
+def test_a_map_that_is_not_finite_is_shown_where_it_is(folders):
+    score_map = a_map(TWO[0])
+    score_map[:8], score_map[8:10] = np.nan, np.inf
+    save(folders / "out" / "sub-02.nii.gz", score_map)
+    assert [place.side for place in build(folders)["sub-02"].places][-1] == "left"
+
+
+@pytest.mark.parametrize("text", [b"\xff\xfe\x00", b"participant_id\tsite\nsub-01\tNorth\tmore\nsub-02\n\n", b""])
+def test_odd_tables_of_participants_break_no_page(folders, text):
+    (folders / "in" / "participants.tsv").write_bytes(text)
+    if text.startswith(b"\xff"):
+        with pytest.raises(NoInputError, match="table of participants cannot be read"):
+            build(folders)
+        return
+    build(folders)
+    overview = (folders / "report" / "index.html").read_text(encoding="utf-8")
+    assert data_of(overview)["participants"]["sub-01"] == ({"site": "North"} if text else {})
+
+
 def test_labels_that_do_not_fit_are_left_out(folders, caplog):
     save(folders / "labels" / "sub-02.nii.gz", np.ones((5, 6, 7), np.uint8))
     save(folders / "labels" / "nobody.nii.gz", np.ones(SHAPE, np.uint8))
