@@ -34,12 +34,15 @@ class Placement:
     spacing_mm : three floats
         Of the scan's own voxels along the RAS axes.
     taken_for : what its intensities were taken for, in words
+    from_middle : (4, 4) float64 ndarray
+        From the scan's own voxel indices to millimetres from the middle of the grid, RAS axes.
     """
 
     inverse: tuple[Resampling | None, ...]
     order: tuple[int, int, int]
     spacing_mm: tuple[float, ...]
     taken_for: str = ""
+    from_middle: np.ndarray = field(default_factory=lambda: np.eye(4), compare=False, repr=False)
 
     def restore(self, score_map: np.ndarray) -> np.ndarray:
         """A map on the grid put back on the scan's own voxels; still in [0, 1] where rounding oversteps it."""
@@ -119,7 +122,20 @@ def conform(volume: Volume, region: Region, grid: Grid | None = None) -> tuple[n
     forward = tuple(plan[0] for plan in plans)
     inverse = tuple(plan[1] for plan in plans)
     check_size(tuple(plan.size if plan else n for plan, n in zip(forward, data.shape, strict=True)), volume.path)
-    return apply_along_axes(data, forward), Placement(inverse, tuple(np.argsort(axes)), spacing, taken_for)
+    order, from_middle = tuple(np.argsort(axes)), _from_middle(axes, flips, centre, spacing)
+    return apply_along_axes(data, forward), Placement(inverse, order, spacing, taken_for, from_middle)
+
+
+def _from_middle(
+    axes: tuple[int, ...], flips: tuple[bool, ...], centre: tuple[float, ...], spacing: tuple[float, ...]
+) -> np.ndarray:
+    """From a scan's voxel indices to millimetres from what the grid's middle lies on (to half a voxel)."""
+    matrix = np.zeros((4, 4))
+    for i, axis in enumerate(axes):
+        mm = -spacing[i] if flips[i] else spacing[i]
+        matrix[i, axis], matrix[i, 3] = mm, -mm * centre[i]
+    matrix[3, 3] = 1.0
+    return matrix
 
 
 def _plan(

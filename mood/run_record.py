@@ -42,6 +42,7 @@ class Outcome:
     made_from: Fingerprint | None = None  # what the outputs that are there, if any, were made from
     taken_for: str = ""  # what the scan's intensities were taken for
     figures: dict[str, float] = field(default_factory=dict)  # that say whether it is fit
+    to_mni: list[list[float]] | None = None  # 4 x 4, from its voxel indices to MNI coordinates, where that is known
     ended: str = ""  # when that was, in UTC; empty until it is on record
 
     @property
@@ -56,7 +57,7 @@ class Outcome:
 
 
 UNFINISHED = ("pending", "missing")
-RECORD_ALONE = ("made_from", "taken_for", "figures", "ended")
+RECORD_ALONE = ("made_from", "taken_for", "figures", "to_mni", "ended")
 TABLE_COLUMNS = [column.name for column in fields(Outcome) if column.name not in RECORD_ALONE]
 
 

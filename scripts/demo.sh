@@ -34,9 +34,10 @@ for region in brain abdom; do
     mood evaluate -l "$demo/data/$region/toy_label" -p "mood=$demo/predictions/$region"
 done
 
-for region in brain abdom; do
+for weights in joint-brain mix-abdom; do # the defaults, which the scripts took
+    region=${weights#*-}
     say "pages to look at, $region"
     mood report -i "$demo/data/$region/toy" -p "$demo/predictions/$region" -l "$demo/data/$region/toy_label" \
-        -r "$region" --weights "$top/mood/weights/mix-$region" -o "$demo/report/$region"
+        -r "$region" --weights "$top/mood/weights/$weights" -o "$demo/report/$region"
 done
 say "the predictions are in $demo/predictions; what they show is in $demo/report/brain/index.html"

@@ -139,3 +139,16 @@ def test_resampling_a_ramp_gives_its_values_inside(size_out, size_in, step, flip
     inside = (position >= abs(step)) & (position <= size_in - 1 - abs(step))
     got = (plan.weights * ramp[plan.source]).sum(axis=0)
     np.testing.assert_allclose(got[inside], position[inside], atol=abs(step) / 2)
+
+
+@pytest.mark.parametrize(("order", "signs"), ORIENTATIONS[::5])
+def test_a_voxel_is_told_in_millimetres_from_the_grids_middle(order, signs):
+    data = np.zeros((24, 20, 16), np.float32)
+    data[4:20, 3:18, 2:14] = 0.3
+    data[7, 12, 5] = 1.0
+    stored = oriented(data, order, signs)
+    stored = replace(stored, affine=stored.affine @ np.diag([2.0, 2.0, 2.0, 1.0]))
+    conformed, placement = conform(stored, BRAIN, GRID)
+    here, there = (np.array(np.unravel_index(each.argmax(), each.shape)) for each in (stored.data, conformed))
+    told = nib.affines.apply_affine(placement.from_middle, here)
+    np.testing.assert_allclose(told, there - (np.array(conformed.shape) - 1) / 2, atol=1.0)  # half a voxel of 2 mm

@@ -10,6 +10,7 @@ import tracemalloc
 import nibabel as nib
 import numpy as np
 import pytest
+from nibabel.affines import from_matvec
 
 from mood import images, run_record
 from mood.cohort import job
@@ -17,6 +18,7 @@ from mood.detector import Detector
 from mood.errors import NoInputError, OutputError, UsageError
 from mood.methods import in_time
 from mood.methods.fallback import save_fallback_map
+from mood.methods.registration.template import packaged_template
 from mood.predict import predict_folder
 from mood.regions import BRAIN
 from mood.training.new_method import new_method
@@ -27,9 +29,13 @@ LEFT_HANDED = np.diag([-1.5, 2.0, 1.0, 1.0])
 @pytest.fixture
 def method():
     """The atlas needs no network; what is tested here is the folder loop, the same for all."""
-    method = new_method("atlas", BRAIN, {"grid_shape": (40, 36, 32), "spacing_mm": (1.0, 1.0, 1.0)})
+    return an_atlas((40, 36, 32), (1.0, 1.0, 1.0))
+
+
+def an_atlas(shape: tuple[int, ...], spacing_mm: tuple[float, ...]):
+    method = new_method("atlas", BRAIN, {"grid_shape": shape, "spacing_mm": spacing_mm})
     rng = np.random.default_rng(0)
-    for _ in method.train_epoch(list(rng.random((3, 40, 36, 32), dtype=np.float32)), rng):
+    for _ in method.train_epoch(list(rng.random((3, *shape), dtype=np.float32)), rng):
         pass
     return method
 
@@ -596,3 +602,21 @@ def test_the_challenge_scores_what_is_not_fit_and_cannot_be_strict(folder, tmp_p
     assert float((tmp_path / "out" / "a.nii.gz.txt").read_text()) != 0.5
     with pytest.raises(UsageError, match="--strict"):
         predict_folder(folder, tmp_path / "out", method, challenge=True, strict=True)
+
+
+def test_where_a_brain_lies_in_mni_space_is_on_record(tmp_path):
+    """The template itself, its axes turned; a voxel's MNI coordinates are known."""
+    method = an_atlas((36, 32, 40), (6.8, 6.8, 6.8))
+    template = packaged_template("mni152", BRAIN.grid.coarsened(128))
+    mm, shape = np.array(template.grid.spacing_mm), np.array(template.grid.shape)
+    affine = from_matvec(np.diag(mm), np.array(template.middle_mm) - mm * (shape - 1) / 2)
+    image = nib.Nifti1Image((template.image * 900).astype(np.int16), affine)
+    turned = image.as_reoriented(np.array([[1, -1], [2, 1], [0, -1]]))
+    (tmp_path / "in").mkdir()
+    nib.save(turned, tmp_path / "in" / "brain.nii.gz")
+    predict_folder(tmp_path / "in", tmp_path / "out", method)
+    to_mni = np.array(json.loads((tmp_path / "out" / "run.json").read_text())["scans"][0]["to_mni"])
+    corners = np.array([(40, 50, 30), (80, 60, 90), (50, 90, 60)])
+    expected = nib.affines.apply_affine(turned.affine, corners)
+    np.testing.assert_allclose(nib.affines.apply_affine(to_mni, corners), expected, atol=2.5)
+    assert "to_mni" not in (tmp_path / "out" / "scores.csv").read_text()

@@ -25,6 +25,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from rich.console import Console
@@ -36,7 +37,7 @@ from mood.benchmark.baselines import ENGINES, methods_with_weights, on_engines, 
 from mood.benchmark.cases import LESION, lesion_case, planted_cases
 from mood.benchmark.manifest import LESIONS, TRAIN, Entry, chosen, groups_of, read_manifest
 from mood.benchmark.run import Gallery, Keeper, measure
-from mood.benchmark.tally import Tally, summarise
+from mood.benchmark.tally import Summary, Tally, summarise
 from mood.methods import BASELINES, REGISTRY, Method, load_method
 from mood.regions import REGIONS, Region
 from mood.synthesis.outliers import ALL_KINDS, HARDER_KINDS, KINDS
@@ -186,13 +187,22 @@ def measure_region(
     return groups
 
 
-def record(region: Region, group: tables.Group) -> None:
-    """Write the deciding figures of each shipped method into its weights folder."""
-    for name, summary in group[tables.PUBLISHED].items():
+def record(region: Region, groups: dict[str, tables.Group]) -> None:
+    """Write the deciding figures of each shipped method into its weights folder, and those on real lesions."""
+    decides = groups_of(region)[0]
+    for name, summary in groups[decides][tables.PUBLISHED].items():
         for weights in packaged_weights():
             if (weights.method, weights.region) == (name, region.name):
-                figures = (summary.mean_pixel_ap.value, summary.mean_sample_auroc.value)
-                record_scores(weights, Bench(groups_of(region)[0], *(round(value, 4) for value in figures)))
+                ap, auroc = round(summary.mean_pixel_ap.value, 4), round(summary.mean_sample_auroc.value, 4)
+                found = groups.get(LESIONS, {}).get(LESIONS, {}).get(name)
+                lesions = {} if found is None else lesion_figures(found)
+                record_scores(weights, Bench(decides, ap, auroc, **lesions))
+
+
+def lesion_figures(summary: Summary) -> dict[str, Any]:
+    """What a weights folder keeps of what its method reached on real lesions."""
+    ap, share = round(summary.pooled.pixel_ap.value, 4), round(summary.anomalous_share, 4)
+    return {"lesion_scans": summary.pooled.cases, "lesion_ap": ap, "lesion_share": share}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -217,7 +227,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         last = {"group": f"{region}, {group}"} | tables.verdict(found[region][group], default_method(region))
     about = {"quick": asked.quick, "seed": asked.seed, **asdict(plan), "seconds": round(time.monotonic() - start)}
     for name in found if asked.record else ():
-        record(REGIONS[name], found[name][decides[name]])
+        record(REGIONS[name], found[name])
     if asked.json:
         asked.json.parent.mkdir(parents=True, exist_ok=True)
         write_text(asked.json, json.dumps(tables.to_json(found, about, last), indent=1) + "\n")

@@ -41,6 +41,14 @@ class _Scan:
     stripped: str  # by whom
     made_from: Fingerprint | None  # None in the challenge, which keeps no record
 
+    @property
+    def to_mni(self) -> list[list[float]] | None:
+        """From the scan's own voxel indices to MNI coordinates, as rows; None where the scan has no place there."""
+        if self.fit.to_mni is None:
+            return None
+        matrix = self.fit.to_mni @ self.conformed.placement.from_middle
+        return [[round(float(value), 6) for value in row] for row in matrix]
+
 
 @dataclass
 class Job:
@@ -171,10 +179,10 @@ class Job:
         self.there.remove_stale(path, paths)
         name, seconds = printable(scan_name(path)), round(time.monotonic() - begin, 2)
         taken_for = scan.conformed.placement.taken_for
-        score = round(result.sample_score, 6)
+        score, site = round(result.sample_score, 6), result.place.columns if result.place else {}
         return Outcome(
             name, "done", score, seconds, fit=scan.fit.told, made_from=scan.made_from, taken_for=taken_for,
-            figures=rounded(scan.fit.figures), strip=scan.stripped, **(result.place.columns if result.place else {}),
+            figures=rounded(scan.fit.figures), to_mni=scan.to_mni, strip=scan.stripped, **site,
         )  # fmt: skip
 
     def _failed(self, path: Path, error: Exception, fit: Fit = UNCHECKED) -> Outcome:

@@ -34,11 +34,13 @@ class Place:
         Centre of mass in voxel indices of the scan and in millimetres (RAS).
     peak_voxel : three ints
     side : {'left', 'right', 'midline'}
-        Of the body's middle, by the header's orientation; the patient's own left.
+        Of the body's middle, by the header's orientation; the patient's own left. Where it is named, of the brain's.
     position : str
         Where in the body's extent, in words; no atlas is asked.
     touches_edge : bool
         Whether it reaches the body's surface, where false places are most frequent.
+    name : str
+        Of what lies there in a brain (`mood.evaluation.anatomy`); empty where that is not known.
     """
 
     number: int
@@ -51,6 +53,12 @@ class Place:
     side: str
     position: str
     touches_edge: bool
+    name: str = ""
+
+    @property
+    def where(self) -> str:
+        """Its name, or else its position."""
+        return self.name or self.position
 
 
 def find_places(
@@ -98,7 +106,9 @@ def find_places(
 def count_places(score_map: np.ndarray, threshold: float, body: np.ndarray, voxel_ml: float) -> int:
     """How many places a map has at a threshold, without measuring them."""
     mask = (score_map >= threshold) & (score_map > 0) & body
-    sizes = find_objects(mask)[1]
+    if not mask.any():
+        return 0
+    sizes = find_objects(mask[_box(mask)[1]])[1]
     return int(np.count_nonzero(sizes * voxel_ml >= SMALLEST_ML))
 
 

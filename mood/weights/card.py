@@ -37,7 +37,10 @@ def card_text(config: WeightsConfig) -> str:
     plain = {name: value for name, value in encode(config.settings).items() if not isinstance(value, dict)}
     sections += ["## Settings", _table(plain)]
     if config.bench:
-        sections += ["## Measured", _table(encode(config.bench))]
+        sections += [
+            "## Measured",
+            _table({name: value for name, value in encode(config.bench).items() if value is not None}),
+        ]
     return "\n\n".join(sections) + "\n"
 
 
@@ -67,6 +70,9 @@ def summary(config: WeightsConfig) -> list[str]:
         ap, auroc = _figure(bench.bench_pixel_ap), _figure(bench.bench_sample_auroc)
         measured = f"mean pixel AP of the maps as they come {ap}, mean sample AUROC {auroc}"
         lines.append(f"benchmark ({bench.bench_group}): {measured}")
+        if bench.lesion_ap is not None:
+            chance = _figure(bench.lesion_share)
+            lines.append(f"real lesions ({bench.lesion_scans} scans): AP {_figure(bench.lesion_ap)}, chance {chance}")
     if config.int8:
         lines.append("int8 graphs are beside them (--precision int8)")
     return [*lines, f"SHA-256 {config.sha256}"]

@@ -66,6 +66,9 @@ class Bench:
     bench_group: str
     bench_pixel_ap: Share | None = None  # None where no case could be measured
     bench_sample_auroc: Share | None = None
+    lesion_scans: Count | None = None  # with real lesions, of the region
+    lesion_ap: Share | None = None  # pixel AP over all of them pooled
+    lesion_share: Share | None = None  # of their voxels that are lesion: the AP of chance
 
 
 @dataclass(frozen=True)

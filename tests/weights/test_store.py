@@ -114,10 +114,11 @@ def test_without_a_named_method_the_weights_that_are_given_or_placed_decide(fold
 
 def test_recorded_scores_are_kept_with_the_weights_and_change_no_array(folder):
     before = (folder / ARRAYS).read_bytes()
-    record_scores(read_folder(folder), Bench("1 mm", 0.25, 0.75))
+    record_scores(read_folder(folder), Bench("1 mm", 0.25, 0.75, lesion_scans=4, lesion_ap=0.05))
     found = read_folder(folder)
     assert found.config.bench.bench_pixel_ap == 0.25
     assert "| bench pixel ap | 0.25 |" in (folder / CARD).read_text()
+    assert "| lesion ap | 0.05 |" in (folder / CARD).read_text()
     assert found.verified_arrays().read_bytes() == before
 
 

@@ -11,6 +11,7 @@ from mood.evaluation.report.rarity import TOP
 WIDTH, HEIGHT = 420, 84
 SIDE = 180
 DOT = 5
+MOST_DOTS = 300  # beside the chosen one's on a scan's page, so that the pages of a large cohort stay small
 
 
 def profile_chart(profile: Sequence[float], threshold_decades: float) -> str:
@@ -32,12 +33,16 @@ def profile_chart(profile: Sequence[float], threshold_decades: float) -> str:
 
 
 def dots_chart(chosen: ScanSummary | None, summaries: Sequence[ScanSummary], reference: Reference) -> str:
-    """Every scan of the folder as a dot along the score; the healthy ones hollow, the chosen one large."""
+    """Every scan of the folder as a dot along the score; the healthy ones hollow, the chosen one large.
+
+    Beside a chosen one there are `MOST_DOTS` at most, evenly taken from all by score.
+    """
     known = [one for one in summaries if one.score is not None]
     if not known:
         return ""
     healthy = set(reference.names)
-    drawn = sorted(enumerate(known), key=lambda item: item[1].name in healthy)  # the healthy ones on top
+    shown = known if chosen is None else _thinned(known)
+    drawn = sorted(enumerate(shown), key=lambda item: item[1].name in healthy)  # the healthy ones on top
     dots = "".join(_dot(one, one.name in healthy, False, i) for i, one in drawn if one is not chosen)
     if chosen is not None and chosen.score is not None:
         dots += _dot(chosen, chosen.name in healthy, True, 1)
@@ -50,7 +55,16 @@ def dots_chart(chosen: ScanSummary | None, summaries: Sequence[ScanSummary], ref
     if chosen is not None and chosen.score is not None:
         rank = 1 + sum(one.score > chosen.score for one in known if one.score is not None)
         alt += f" This one, {chosen.score:.3f}, is number {rank} from the top."
+        if len(shown) < len(known):
+            alt += f" {len(shown)} of them are drawn."
     return _svg(WIDTH, HEIGHT, alt, axis + ticks + dots, 'class="chart dots"')
+
+
+def _thinned(known: Sequence[ScanSummary]) -> Sequence[ScanSummary]:
+    if len(known) <= MOST_DOTS:
+        return known
+    by_score = sorted(known, key=lambda one: one.score or 0.0)
+    return [by_score[round(i * (len(known) - 1) / (MOST_DOTS - 1))] for i in range(MOST_DOTS)]
 
 
 def _dot(summary: ScanSummary, healthy: bool, chosen: bool, row: int) -> str:

@@ -11,8 +11,9 @@ from mood.methods.fit.verdict import FIT, NOT_CHECKED
 
 GOOD, AMBER, NOTE = "good", "amber", "note"
 FIT_COLUMNS = ("fit", "input_check")  # of scores.csv
-STRIP_COLUMNS, LIKENESS_COLUMNS = ("strip", "skull"), ("likeness", "correlation")
+STRIP_COLUMNS = ("strip", "skull")
 PASSED = (FIT, "yes", "ok", "true", "1")
+USUAL_LIKENESS = 0.57  # correlation
 MUCH_COARSER = 1.5  # times the detector's own voxels
 
 
@@ -26,7 +27,7 @@ def scan_checks(files: ScanFiles, facts: RunFacts, spacing_mm: np.ndarray, map_i
     map_is_empty : bool
         Whether every voxel of the map is 0.
     """
-    checks = [_fit(files.row), _resolution(spacing_mm, facts), _likeness(files.row)]
+    checks = [_fit(files.row), _resolution(spacing_mm, facts), _likeness(files, facts)]
     if facts.region.name == "brain":
         checks.insert(1, _skull(files.row))
     if map_is_empty:
@@ -60,12 +61,16 @@ def _skull(row: Mapping[str, str]) -> Check:
     return Check("skull", GOOD, f"skull off: {told}")
 
 
-def _likeness(row: Mapping[str, str]) -> Check:
-    told = _column(row, LIKENESS_COLUMNS)
-    if told is None:
+def _likeness(files: ScanFiles, facts: RunFacts) -> Check:
+    correlation = facts.figure(files.name, "correlation")
+    if correlation is None:
         reason = "No registration was done, so its likeness to the scans that the weights have seen is not known."
         return Check("likeness", AMBER, "looks like training data: not measured", reason)
-    return Check("likeness", GOOD, f"looks like training data: {told}")
+    text = f"likeness to a T1 template: {correlation:.2f}"
+    if correlation < USUAL_LIKENESS:
+        reason = f"Healthy brains like those trained on reach {USUAL_LIKENESS:.2f} and more."
+        return Check("likeness", AMBER, text, reason)
+    return Check("likeness", GOOD, text)
 
 
 def _resolution(spacing_mm: np.ndarray, facts: RunFacts) -> Check:

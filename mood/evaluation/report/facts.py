@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from mood.evaluation.places import Place
 from mood.evaluation.report.rarity import RarityScale
@@ -70,6 +74,26 @@ class RunFacts:
     def method(self) -> str:
         known = self.record.get("about", {}).get("method", "")
         return str(known) or (self.weights.method if self.weights else "unknown")
+
+    @cached_property
+    def _rows(self) -> dict[str, Mapping[str, Any]]:
+        rows = self.record.get("scans", ())
+        return {row["scan"]: row for row in rows if isinstance(row, dict) and isinstance(row.get("scan"), str)}
+
+    def to_mni(self, name: str) -> np.ndarray | None:
+        """From a scan's voxel indices to MNI coordinates, (4, 4); None where the run has not recorded it."""
+        try:
+            matrix = np.array(self._rows[name]["to_mni"], np.float64)
+        except (KeyError, TypeError, ValueError):
+            return None
+        usable = matrix.shape == (4, 4) and np.isfinite(matrix).all() and abs(np.linalg.det(matrix)) > 1e-9
+        return matrix if usable else None
+
+    def figure(self, scan: str, name: str) -> float | None:
+        """What was measured of a scan when it was looked at whether it is fit; None where nobody did."""
+        figures = self._rows.get(scan, {}).get("figures")
+        value = figures.get(name) if isinstance(figures, dict) else None
+        return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
 
     def setting(self, name: str) -> Any:
         """A setting of the method, None where it is not known."""

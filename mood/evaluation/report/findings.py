@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from mood.errors import ScanError
+from mood.evaluation.anatomy import named
 from mood.evaluation.places import Place, body_mask, find_places
 from mood.evaluation.report.facts import RunFacts, ScanFiles
 from mood.evaluation.report.rarity import TOP
@@ -68,6 +69,7 @@ def find(files: ScanFiles, facts: RunFacts) -> Finding:
     volume, score_map, _ = read(files)
     body = body_mask(to_unit_range(volume.data, facts.region))
     labels, places = find_places(score_map, facts.threshold, body, usable(volume.affine))
+    places = named(places, labels, facts.to_mni(files.name))
     return Finding(files, volume, score_map, labels, places)
 
 

@@ -15,6 +15,7 @@ from mood.errors import ScanError, UsageError
 from mood.evaluation.places import places_csv
 from mood.evaluation.report.collect import find_config, find_files, read_participants, read_record
 from mood.evaluation.report.facts import Reference, RunFacts, ScanFiles, ScanSummary
+from mood.evaluation.report.mean_map import MeanMap
 from mood.evaluation.report.pages import Group, Pages
 from mood.evaluation.report.rarity import RarityScale, to_decades
 from mood.evaluation.report.study import Study, preview, study
@@ -76,10 +77,11 @@ def make_report(
     _make_folders(target, {scans, predictions} | ({labels} if labels else set()))
     names = [one.name for one in files]
     known_healthy = _healthy(names, healthy)
+    mean = MeanMap()
     with private_folder(target) as kept:
-        summaries = list(_look(files, facts, target, kept, on_scan))
+        summaries = list(_look(files, facts, target, kept, mean, on_scan))
         reference = Reference.of(summaries, known_healthy)
-        group = Group(facts, summaries, reference, read_participants(participants, scans, names))
+        group = Group(facts, summaries, reference, read_participants(participants, scans, names), mean)
         _write_pages(group, target, kept)
     table = places_csv((one.name, place) for one in summaries for place in one.places)
     write_text(target / TABLE, table)
@@ -161,6 +163,7 @@ def _look(
     facts: RunFacts,
     target: Path,
     kept: Path,
+    mean: MeanMap,
     on_scan: Callable[[ScanSummary, int], None],
 ) -> Iterator[ScanSummary]:
     """Look at each scan; what its page needs and others do not is put aside on disk."""
@@ -168,6 +171,7 @@ def _look(
         found = study(one, facts, f"{one.name}.html", target / FILES)
         summary = found.summary if isinstance(found, Study) else found
         if isinstance(found, Study):
+            mean.add(found.on_template)
             payload = {key: getattr(found, key) for key in ("volumes", "mosaic", "points_mm", "rarest_mm", "slices_mm")}
             (kept / f"{number}.json").write_text(json.dumps(payload), encoding="ascii")
         on_scan(summary, len(files))

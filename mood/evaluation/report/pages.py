@@ -6,7 +6,7 @@ import base64
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import resources
 from typing import Any
 from urllib.parse import quote
@@ -19,7 +19,8 @@ from mood.evaluation.report.checks import scanner_check
 from mood.evaluation.report.cohort import columns, site_banner
 from mood.evaluation.report.display import LABEL_FROM, PLACE_FROM, STEPS_A_DECADE
 from mood.evaluation.report.facts import Reference, RunFacts, ScanSummary
-from mood.evaluation.report.pictures import BANDS, OUTLINE, TRUTH
+from mood.evaluation.report.mean_map import MeanMap
+from mood.evaluation.report.pictures import BANDS, OUTLINE, TRUTH, data_address
 from mood.evaluation.report.rarity import STEPS, TOP, one_in
 from mood.evaluation.report.study import MOST_PLACES
 
@@ -35,6 +36,7 @@ class Group:
     summaries: Sequence[ScanSummary]
     reference: Reference
     participants: Mapping[str, Mapping[str, str]]
+    mean: MeanMap = field(default_factory=MeanMap)
 
 
 def viewer_file() -> bytes:
@@ -110,7 +112,7 @@ class Pages:
             profile=charts.profile_chart(summary.profile, facts.threshold_decades),
             dots=charts.dots_chart(summary, group.summaries, reference),
             curve=charts.agreement_chart(summary.agreement),
-            positions=sentences.POSITIONS,
+            positions=sentences.NAMES if any(place.name for place in shown) else sentences.POSITIONS,
             **_footer(facts),
         )
 
@@ -126,6 +128,8 @@ class Pages:
             cards=cards,
             columns=columns(group.participants),
             data={"participants": told},
+            mean=group.mean,
+            mean_picture=data_address(group.mean.picture()) if group.mean.most else "",
             dots=charts.dots_chart(None, group.summaries, group.reference),
             **_footer(group.facts),
         )
@@ -151,7 +155,7 @@ def _footer(facts: RunFacts) -> dict[str, Any]:
         "device": ", ".join(str(facts.record[key]) for key in ("engine", "device") if key in facts.record),
         "checksum": facts.record.get("about", {}).get("weights", ""),
         "trained_on": facts.weights.training.note if facts.weights else "",
-        "bench": facts.weights.bench if facts.weights else None,
+        "reached": sentences.reached(facts.weights.bench if facts.weights else None),
         "methods": sentences.methods_text(facts),
         "bibtex": sentences.bibtex(facts.method),
     }

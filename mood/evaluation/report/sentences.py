@@ -8,9 +8,14 @@ from mood.evaluation.places import Place
 from mood.evaluation.report.facts import Reference, RunFacts, ScanSummary
 from mood.evaluation.report.rarity import one_in
 from mood.installation import DISTRIBUTION
+from mood.weights.config import Bench
 
 SHARES_FROM = 20  # healthy scans; with fewer, they are counted instead of told in hundredths
-POSITIONS = "Positions are told by the header's orientation and the body's extent; no atlas was asked."
+POSITIONS = "Positions are told by the header's orientation and the body's extent; the scan lies on no template."
+NAMES = (
+    "Names are those of the nearest of some 400 points of MNI space and of the template's tissue there"
+    " (Schaefer et al. 2018; ICBM 2009a), by an affine registration: coarse, and a few millimetres off."
+)
 
 
 def headline(summary: ScanSummary, facts: RunFacts, reference: Reference) -> str:
@@ -24,9 +29,18 @@ def _what_stands_out(summary: ScanSummary, facts: RunFacts) -> str:
         return f"nothing stands out at {one_in(facts.threshold_decades)} healthy voxels."
     largest = places[0]
     if len(places) == 1:
-        return f"1 place stands out: {largest.volume_ml:.1f} ml, {largest.position}."
+        return f"1 place stands out: {largest.volume_ml:.1f} ml, {_in(largest)}."
     comparative = "larger" if len(places) == 2 else "largest"
-    return f"{len(places)} places stand out; the {comparative}, {largest.volume_ml:.1f} ml, lies {largest.position}."
+    return f"{len(places)} places stand out; the {comparative}, {largest.volume_ml:.1f} ml, lies {_in(largest)}."
+
+
+def _in(place: Place) -> str:
+    return f"in {_with_article(place.name)}" if place.name else place.position
+
+
+def _with_article(name: str) -> str:
+    """'the left cerebellum', but 'left frontal white matter'."""
+    return name if name.endswith(("matter", "spaces")) else f"the {name}"
 
 
 def _how_unusual(summary: ScanSummary, reference: Reference) -> str:
@@ -44,7 +58,7 @@ def place_sentence(name: str, place: Place, decades: float) -> str:
     """One place in a sentence to copy into a note."""
     edge = " It touches the edge of the body." if place.touches_edge else ""
     return (
-        f"{name}, place {place.number}: {place.volume_ml:.1f} ml, {place.position}, centre at "
+        f"{name}, place {place.number}: {place.volume_ml:.1f} ml, {_in(place)}, centre at "
         f"({whole(place.centre_mm)}) mm, at its peak as rare as {one_in(decades)} healthy voxels.{edge}"
     )
 
@@ -82,6 +96,21 @@ def group_headline(summaries: Sequence[ScanSummary]) -> str:
     worst = max(flagged, key=lambda one: (max(one.peak_decades, default=0), one.volume_ml))
     volumes = f"{worst.volume_ml:.1f} ml in {len(worst.places)} place{'s' if len(worst.places) > 1 else ''}"
     return f"{first} The rarest voxels are in {worst.name} ({volumes})."
+
+
+def reached(bench: Bench | None) -> str:
+    """What a benchmark measured of the weights: on planted outliers, and on real lesions."""
+    if bench is None or bench.bench_pixel_ap is None:
+        return "Not recorded, neither on planted outliers nor on real lesions."
+    planted = f"On planted outliers ({bench.bench_group}): mean pixel average precision {bench.bench_pixel_ap:.3f}"
+    if bench.bench_sample_auroc is not None:
+        planted += f", mean sample AUROC {bench.bench_sample_auroc:.3f}"
+    if bench.lesion_ap is None:
+        return f"{planted}. On real lesions: not measured; expect far less."
+    chance = "" if bench.lesion_share is None else f", where chance is {bench.lesion_share:.3f}"
+    return (
+        f"{planted}. On {bench.lesion_scans} scans with real lesions: average precision {bench.lesion_ap:.3f}{chance}."
+    )
 
 
 def methods_text(facts: RunFacts) -> str:

@@ -11,12 +11,14 @@ import numpy as np
 from PIL import Image
 
 from mood.errors import ScanError
+from mood.evaluation.anatomy import named
 from mood.evaluation.label_files import read_label_map
 from mood.evaluation.metrics import average_precision, count_values
 from mood.evaluation.places import Place, body_mask, count_places, find_places
 from mood.evaluation.report.checks import scan_checks
 from mood.evaluation.report.display import Display, make_display, pack
 from mood.evaluation.report.facts import Agreement, RunFacts, ScanFiles, ScanSummary
+from mood.evaluation.report.mean_map import on_template
 from mood.evaluation.report.pictures import data_address, mosaic, thumbnail
 from mood.evaluation.report.rarity import STEPS
 from mood.evaluation.report.viewer_files import save_viewer_files
@@ -50,6 +52,7 @@ class Study:
     points_mm: list[list[float]]
     rarest_mm: list[float]  # the rarest voxel, which need not be in a place
     slices_mm: list[float]  # first and last axial slice of the profile
+    on_template: np.ndarray | None = None  # which of its voxels belong to a place, where the scan lies on it
 
 
 def problem(files: ScanFiles, what: str) -> ScanSummary:
@@ -108,11 +111,12 @@ class _Looked:
         return [[float(mm) for mm in peak] for peak in peaks]
 
 
-def _look(volume: Volume, score_map: np.ndarray, truth: np.ndarray | None, facts: RunFacts) -> _Looked:
+def _look(name: str, volume: Volume, score_map: np.ndarray, truth: np.ndarray | None, facts: RunFacts) -> _Looked:
     affine = usable(volume.affine)
     unit = to_unit_range(volume.data, facts.region)
     body = body_mask(unit)
     labels, places = find_places(score_map, facts.threshold, body, affine)
+    places = named(places, labels, facts.to_mni(name))
     decades = facts.scale.decades(score_map)
     return _Looked(body, labels, places, decades, affine, make_display(unit, decades, labels, truth, body, affine))
 
@@ -122,7 +126,7 @@ def preview(files: ScanFiles, facts: RunFacts) -> Image.Image | ScanSummary:
     if files.map_path is None:
         return problem(files, NO_MAP)
     try:
-        found = _look(*read(files), facts)
+        found = _look(files.name, *read(files), facts)
     except ScanError as error:
         return problem(files, str(error))
     return mosaic(found.display, found.points_mm, facts.threshold_decades)
@@ -137,7 +141,7 @@ def _study(
     score_map: np.ndarray,
     truth: np.ndarray | None,
 ) -> Study:
-    found = _look(volume, score_map, truth, facts)
+    found = _look(files.name, volume, score_map, truth, facts)
     display, limit = found.display, facts.threshold_decades
     save_viewer_files(target, files.name, found.labels, found.places, volume.header, volume.affine)
     summary = ScanSummary(
@@ -152,9 +156,15 @@ def _study(
         agreement=None if truth is None else _agreement(score_map, truth, found.labels),
         thumbnail=data_address(thumbnail(display, limit)),
     )
-    picture = data_address(mosaic(display, found.points_mm, limit))
+    to_mni = facts.to_mni(files.name)
     return Study(
-        summary, pack(display), picture, found.points_mm[:MOST_PLACES], _rarest_mm(display), _axial_range_mm(display)
+        summary,
+        pack(display),
+        data_address(mosaic(display, found.points_mm, limit)),
+        found.points_mm[:MOST_PLACES],
+        _rarest_mm(display),
+        _axial_range_mm(display),
+        None if to_mni is None else on_template(found.labels > 0, to_mni),
     )
 
 

@@ -51,7 +51,7 @@ def colour(number: int) -> tuple[int, int, int]:
 
 def title(place: Place) -> str:
     """A place in a few words, without commas or quotes."""
-    return f"{place.number} {place.position.replace(',', '')} {place.volume_ml:.1f} ml"
+    return f"{place.number} {place.where.replace(',', '')} {place.volume_ml:.1f} ml"
 
 
 def itksnap_labels(places: Sequence[Place]) -> str:

@@ -8,12 +8,13 @@ brain whether something was left on, and the part of the template that the scan 
 from __future__ import annotations
 
 import numpy as np
+from nibabel.affines import from_matvec
 
 from mood.conform import content_box
 from mood.intensities import standardised
 from mood.methods.fit.verdict import Fit, Limit, held_against
 from mood.methods.registration.affine import AFFINE, Registration, register
-from mood.methods.registration.template import packaged_template
+from mood.methods.registration.template import Template, packaged_template
 from mood.regions import Grid, Region
 
 COARSEST_MM = 4.5
@@ -57,10 +58,19 @@ def check_brain(scan: np.ndarray, grid: Grid, spacing_mm: tuple[float, ...], reg
         return Fit((*held_against(SIZES[:1], figures), reason), figures, skull_on=is_head)
     if reasons := held_against(SIZES, figures):
         return Fit(reasons, figures)
-    figures |= _likeness(scan, grid, region)
+    template = packaged_template(str(region.template), grid)
+    registration = register(standardised(scan, region), grid.spacing_mm, template)
+    figures |= _likeness(scan, registration, template)
     rim = RIM.reason(figures)
     reasons = held_against(CONTRAST if figures["searched"] else ROUGH, figures) + ((rim,) if rim else ())
-    return Fit(reasons, figures, skull_on=bool(rim))
+    return Fit(reasons, figures, skull_on=bool(rim), to_mni=_to_mni(registration, template))
+
+
+def _to_mni(registration: Registration, template: Template) -> np.ndarray | None:
+    """From millimetres from the scan's middle to MNI coordinates; None where the registration is in doubt."""
+    if registration.warning or template.middle_mm is None:
+        return None
+    return from_matvec(np.eye(3), template.middle_mm) @ np.linalg.inv(registration.matrix)
 
 
 def _sizes(scan: np.ndarray, grid: Grid, spacing_mm: tuple[float, ...]) -> dict[str, float]:
@@ -72,12 +82,9 @@ def _sizes(scan: np.ndarray, grid: Grid, spacing_mm: tuple[float, ...]) -> dict[
     return {"voxel_mm": max(spacing_mm), "volume_ml": tissue / 1000, **named, **ratios}
 
 
-def _likeness(scan: np.ndarray, grid: Grid, region: Region) -> dict[str, float]:
+def _likeness(scan: np.ndarray, registration: Registration, template: Template) -> dict[str, float]:
     """How a scan compares with the region's template once it lies on it."""
-    template = packaged_template(str(region.template), grid)
-    assert template.image is not None
-    registration = register(standardised(scan, region), grid.spacing_mm, template)
-    image = np.zeros(grid.shape) if template.image is None else template.image
+    image = np.zeros(template.grid.shape) if template.image is None else template.image
     tissue = registration.to_template((scan > 0).astype(np.float32)) > TISSUE
     return {
         "searched": float(registration.method == AFFINE),

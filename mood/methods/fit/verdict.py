@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+
 FIT = "fit"  # in the column of that name
 NOT_CHECKED = "not checked"
 
@@ -55,12 +57,15 @@ class Fit:
         Whether what makes it unfit is, or may be, a skull that was not removed.
     checked : bool
         False where nothing is known of the region.
+    to_mni : (4, 4) float64 ndarray or None
+        From millimetres from the middle of the grid to MNI coordinates, where the scan could be brought to them.
     """
 
     reasons: tuple[str, ...] = ()
     figures: Mapping[str, float] = field(default_factory=dict)
     skull_on: bool = False
     checked: bool = True
+    to_mni: np.ndarray | None = field(default=None, compare=False, repr=False)
 
     @property
     def ok(self) -> bool:

@@ -6,9 +6,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
+from mood.evaluation.places import Place
 from mood.evaluation.report import display as displays
+from mood.evaluation.report.charts import MOST_DOTS
+from mood.evaluation.report.facts import Reference, ScanSummary
 from mood.evaluation.report.make import make_report
+from mood.evaluation.report.pages import Group, Pages
+from mood.evaluation.report.pictures import data_address
 from tests.evaluation.report.browser import Browser, find_browser
 from tests.evaluation.report.toy_folder import HOSTILE, make_folders
 
@@ -258,3 +264,30 @@ def test_the_pages_scripts_are_javascript(report, tmp_path):
     assert list(folder.glob("*.js"))
     for script in folder.glob("*.js"):
         subprocess.run(["node", "--check", script], check=True)
+
+
+def test_two_thousand_scans_stay_usable(browser, tmp_path, facts):
+    """Sorted, searched, coloured and marked; a scan's page draws some of the dots."""
+    rng = np.random.default_rng(0)
+    picture = data_address(Image.fromarray(rng.integers(0, 255, (168, 168, 3), np.uint8)))
+    place = Place(1, 3.1, 0.7, 0.4, (1.0, 2.0, 3.0), (1.0, 2.0, 3.0), (1, 2, 3), "left", "left, upper", False)
+    scans = [
+        ScanSummary(f"sub-{i:04}", f"sub-{i:04}.html", score=i / 2000, thumbnail=picture, profile=[1.0],
+                    places=[place] * (i % 3), peak_decades=[3.5] * (i % 3), counts=[i % 3] * 7)
+        for i in range(2000)
+    ]  # fmt: skip
+    people = {one.name: {"site": f"site {i % 40}", "age": str(20 + i % 50)} for i, one in enumerate(scans)}
+    group = Group(facts, scans, Reference(), people)
+    pages = Pages()
+    (tmp_path / "index.html").write_text(pages.group(group), encoding="utf-8")
+    browser.open(tmp_path / "index.html")
+    names = "[...document.querySelectorAll('#wall li:not([hidden])')].map((card) => card.dataset.name)"
+    choose(browser, "sort", "score")
+    assert browser.run(names)[:2] == ["sub-1999", "sub-1998"]
+    choose(browser, "colour", "age")
+    assert browser.run("document.getElementById('groups').textContent") == "2069"
+    browser.run("document.getElementById('search').focus()")
+    browser.ask("Input.insertText", text="sub-003")
+    assert browser.run("document.getElementById('shown').textContent") == "10 of 2000 shown"
+    payload = {"volumes": {}, "mosaic": "", "points_mm": [], "slices_mm": [0, 1], "rarest_mm": [0, 0, 0]}
+    assert pages.scan(group, scans[7], payload).count("<circle") == MOST_DOTS + 1

@@ -133,6 +133,36 @@ def test_troubles_of_single_scans_are_told_on_the_overview(folders, rng):
     assert "It is an iguana." in overview
 
 
+def test_a_scan_without_predictions_is_named(folders, rng):
+    save(folders / "in" / "sub-07.nii.gz", rng.uniform(0.1, 1, SHAPE).astype(np.float32))
+    (folders / "out" / "sub-02.nii.gz").unlink()  # its score is there
+    found = build(folders)
+    assert found["sub-07"].problem == found["sub-02"].problem == "There is no map of this scan among the predictions."
+    assert not (folders / "report" / "scans" / "sub-07.html").exists()
+    overview = (folders / "report" / "index.html").read_text(encoding="utf-8")
+    assert "2 that could not be shown" in overview
+    assert "score 0.0200" in overview  # of sub-02
+
+
+def test_a_map_that_is_not_finite_is_shown_where_it_is(folders):
+    score_map = a_map(TWO[0])
+    score_map[:8], score_map[8:10] = np.nan, np.inf
+    save(folders / "out" / "sub-02.nii.gz", score_map)
+    assert [place.side for place in build(folders)["sub-02"].places][-1] == "left"
+
+
+@pytest.mark.parametrize("text", [b"\xff\xfe\x00", b"participant_id\tsite\nsub-01\tNorth\tmore\nsub-02\n\n", b""])
+def test_odd_tables_of_participants_break_no_page(folders, text):
+    (folders / "in" / "participants.tsv").write_bytes(text)
+    if text.startswith(b"\xff"):
+        with pytest.raises(NoInputError, match="table of participants cannot be read"):
+            build(folders)
+        return
+    build(folders)
+    overview = (folders / "report" / "index.html").read_text(encoding="utf-8")
+    assert data_of(overview)["participants"]["sub-01"] == ({"site": "North"} if text else {})
+
+
 def test_labels_that_do_not_fit_are_left_out(folders, caplog):
     save(folders / "labels" / "sub-02.nii.gz", np.ones((5, 6, 7), np.uint8))
     save(folders / "labels" / "nobody.nii.gz", np.ones(SHAPE, np.uint8))
@@ -201,3 +231,44 @@ def test_previews_lie_beside_the_maps(folders, caplog):
     assert sorted(path.name for path in written) == sorted([f"{HOSTILE}.png", "sub-01.png"])
     assert all(path.stat().st_size > 1000 for path in written)
     assert "sub-02: no preview" in caplog.text
+
+
+def lay_on_template(folders, **matrices):
+    """Let the record say where the scans lie in MNI space."""
+    record = json.loads((folders / "out" / "run.json").read_text())
+    rows = [{"scan": name, "to_mni": matrix, "figures": {"correlation": 0.66}} for name, matrix in matrices.items()]
+    (folders / "out" / "run.json").write_text(json.dumps(record | {"scans": rows}))
+
+
+def test_places_on_the_template_have_names_and_a_mean_map(folders):
+    matrix = np.diag([3.4, 3.4, 3.7, 1.0])
+    matrix[:3, 3] = (-66, -100, -66)
+    lay_on_template(folders, **{"sub-01": matrix.tolist(), "sub-02": matrix.tolist()})
+    one = build(folders)["sub-01"]
+    name = one.places[0].name
+    assert name.startswith("left")
+    assert f"ml, lies in {name}." in page(folders, "sub-01") or f"ml, lies in the {name}." in page(folders, "sub-01")
+    assert "likeness to a T1 template: 0.66" in page(folders, "sub-01")
+    with (folders / "report" / "regions.csv").open(newline="", encoding="utf-8") as file:
+        named = {(row["scan"], row["number"]): row["name"] for row in csv.DictReader(file)}
+    assert named["sub-01", "1"] == name
+    assert named[HOSTILE, "1"] == ""
+    assert name in (folders / "report" / "files" / "sub-01_itksnap.txt").read_text()
+    overview = (folders / "report" / "index.html").read_text(encoding="utf-8")
+    assert "In how many of 2 scans each place of the MNI template stands out" in overview
+    assert "from yellow, one, to violet, 1." in overview
+
+
+@pytest.mark.parametrize("matrix", [None, "no matrix", [[1.0, 2.0]], np.zeros((4, 4)).tolist()])
+def test_without_a_usable_registration_places_have_no_name(folders, matrix):
+    lay_on_template(folders, **{"sub-01": matrix})
+    one = build(folders)["sub-01"]
+    assert (one.places[0].name, one.places[0].side) == ("", "left")
+    assert "the scan lies on no template" in page(folders, "sub-01")
+    assert "Not drawn: these scans were not brought to a template" in (folders / "report" / "index.html").read_text()
+
+
+def test_a_template_without_places_has_nothing_to_draw(folders):
+    lay_on_template(folders, **{"sub-02": np.eye(4).tolist()})
+    build(folders)
+    assert "in none of 1 scans on the MNI template" in (folders / "report" / "index.html").read_text()

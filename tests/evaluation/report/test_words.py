@@ -15,7 +15,7 @@ from mood.evaluation.report.facts import Agreement, Reference, ScanFiles, ScanSu
 from mood.evaluation.report.rarity import STEPS, RarityScale, one_in
 from mood.evaluation.report.viewer_files import fsleyes_colours, itksnap_labels, slicer_colours
 from mood.installation import DISTRIBUTION
-from mood.weights.config import WeightsConfig
+from mood.weights.config import Bench, WeightsConfig
 
 PLACE = Place(1, 3.14, 0.7, 0.4, (10.0, 20.0, 5.0), (-12.0, -0.3, 8.0), (10, 21, 5), "left", "left, upper, front", True)
 
@@ -104,14 +104,30 @@ def test_what_to_cite_and_how_it_was_done(facts):
 
 
 @pytest.mark.parametrize(
+    ("bench", "words"),
+    [
+        (None, "Not recorded, neither on planted outliers nor on real lesions."),
+        (Bench("1 mm"), "Not recorded, neither on planted outliers nor on real lesions."),
+        (Bench("1 mm", 0.65), "precision 0.650. On real lesions: not measured; expect far less."),
+        (
+            Bench("1 mm", 0.65, 0.9, 6, 0.05, 0.005),
+            "0.900. On 6 scans with real lesions: average precision 0.050, where ",
+        ),
+    ],
+)
+def test_what_the_weights_reached_is_told_on_planted_outliers_and_on_lesions(bench, words):
+    assert words in sentences.reached(bench)
+
+
+@pytest.mark.parametrize(
     ("row", "name", "state"),
     [
+        ({}, "likeness", "amber"),
         ({}, "fit", "amber"),
         ({"fit": "yes"}, "fit", "good"),
         ({"fit": "no: its skull is on"}, "fit", "amber"),
         ({}, "skull", "amber"),
         ({"strip": "by us"}, "skull", "good"),
-        ({"likeness": "0.55"}, "likeness", "good"),
     ],
 )
 def test_checks_say_what_is_known_and_what_is_not(facts, row, name, state):
@@ -120,6 +136,17 @@ def test_checks_say_what_is_known_and_what_is_not(facts, row, name, state):
     assert found[name].state == state
     assert found[name].state == "good" or found[name].reason
     assert "map" not in found
+
+
+@pytest.mark.parametrize(
+    ("figure", "state"), [(0.66, "good"), (0.53, "amber"), ("x", "amber"), (float("nan"), "amber")]
+)
+def test_likeness_is_told_where_it_was_measured(facts, figure, state):
+    known = replace(facts, record={"scans": [{"scan": "sub-01", "figures": {"correlation": figure}}, 7]})
+    files = ScanFiles("sub-01", Path("x"), Path("y"), None, 0.5)
+    found = {check.name: check for check in checks.scan_checks(files, known, np.ones(3), False)}
+    assert found["likeness"].state == state
+    assert ("0.66" in found["likeness"].text) == (figure == 0.66)
 
 
 def test_coarse_voxels_and_empty_maps_are_amber(facts):
