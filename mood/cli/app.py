@@ -23,6 +23,7 @@ from mood.cli import export as cli_export
 from mood.cli import output, stopping
 from mood.cli import predict as cli_predict
 from mood.cli import report as cli_report
+from mood.cli import submit as cli_submit
 from mood.cli import toy as cli_toy
 from mood.cli import train as cli_train
 from mood.cli.options import console
@@ -59,6 +60,7 @@ app.command()(cli_train.join)
 app.command()(cli_train.quantise)
 app.command()(cli_export.export)
 app.command()(cli_calibrate.calibrate)
+app.add_typer(cli_submit.app, name="submit")
 
 
 app.command()(cli_evaluate.evaluate)
