@@ -2,13 +2,14 @@
 
 python scripts/demo_ascnet.py --data DATA --work WORK
 
-DATA is a folder with `brain/flair/NAME_flair.nii.gz` and expert masks `NAME_flair_label.nii.gz` beside them. Each patient
-is held out once: the reference images are the other patients' slices without tumour, the inputs all their slices. Masks
-tell which slices are free of tumour and measure; nothing else is learnt from them. WORK keeps each fold's arrays,
-networks, learning curve and picture. The same call goes on after an interruption; trained folds are only measured again.
+DATA is a folder with `brain/flair/NAME_flair.nii.gz` and expert masks `NAME_flair_label.nii.gz` beside them. Each
+patient is held out once: the reference images are the other patients' slices without tumour, the inputs all their
+slices. Masks tell which slices are free of tumour, and measure; nothing else is learnt from them. WORK keeps each
+fold's arrays, networks, learning curve and picture. The same call goes on after an interruption; folds that are
+trained are only measured again.
 
-Prints the Dice coefficient of thresholded Iro at the scan's own voxels, and beside it what a threshold on plain intensity
-gives: the same rule read from the intensities' histogram, and the best there is with the mask at hand.
+Prints the Dice coefficient of thresholded Iro at the scan's own voxels, and beside it what a threshold on plain
+intensity gives: the same rule read from the intensities' histogram, and the best there is with the mask at hand.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from mood.methods.slices import fit_shape, to_slices
 from mood.regions import BRAIN, Grid
 from mood.volume import load
 
-GRID = Grid((80, 80, 80), (2.2, 2.2, 2.2))
+GRID = Grid((64, 64, 64), (2.75, 2.75, 2.75))
 MEDIAN = 0.4  # what the median of a brain becomes: a tumour is about 1.6 times as bright
 LEAST_TISSUE = 0.15  # of a slice to train on: tips of the brain are mostly background
 ENDING = "_flair.nii.gz"
@@ -164,8 +165,9 @@ def draw(method: AscNet, patient: Patient, path: Path) -> None:
     columns = dict(zip(("input", "Ifc", "Iwc", "Iro"), (images[..., 0], *cuts), strict=True))
     columns["mask"] = (method.levels.mask(cuts[2]) & (images[..., 0] > 0)).astype(np.float32)
     reference = patient.slices[patient.trained_on & ~patient.diseased]
-    histogram = grey_levels.measure(rebuilt(method.network, patient.slices[patient.trained_on])[2],
-                                    rebuilt(method.network, reference)[2])
+    histogram = grey_levels.measure(
+        rebuilt(method.network, patient.slices[patient.trained_on])[2], rebuilt(method.network, reference)[2]
+    )
     pictures.save_panel(columns, histogram, method.levels, path)
 
 
@@ -183,7 +185,10 @@ def fold(patient: Patient, others: list[Patient], folder: Path, rounds: int) -> 
 
 def table(rows: list[dict[str, float | str]]) -> str:
     columns = ("ascnet", "plain", "best")
-    lines = ["| held out | ASC-Net | intensity, same rule | intensity, best for the patient |", "| --- | --- | --- | --- |"]
+    lines = [
+        "| held out | ASC-Net | intensity, same rule | intensity, best for the patient |",
+        "| --- | --- | --- | --- |",
+    ]
     mean = {"patient": "mean"} | {c: float(np.mean([float(row[c]) for row in rows])) for c in columns}
     for row in [*rows, mean]:
         lines.append(f"| {row['patient']} | " + " | ".join(f"{row[c]:.3f}" for c in columns) + " |")

@@ -6,8 +6,9 @@ that the inputs hold at least twice as much of is anomalous. So anomalies may be
 what is normal, or lie between two normal levels. The threshold is the valley between two peaks of
 different kinds; the score rises linearly from 0 at a normal peak through 0.5 at the valley to 1 at an
 anomalous peak. Anomalies of many grey levels, as real tumours are, make no peak but a tail beyond what is
-normal: there the threshold is where the inputs begin to hold twice as much. The original leaves all of this to a person who looks at the histogram, and scales the
-images to the extremes of each batch before; here the levels are kept with the weights.
+normal: there the threshold is where the inputs begin to hold twice as much. The original leaves all of
+this to a person who looks at the histogram, and scales the images to the extremes of each batch before;
+here the levels are kept with the weights.
 """
 
 from __future__ import annotations
