@@ -6,6 +6,7 @@ kinds or repeats changes no other case.
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -33,6 +34,7 @@ class Case:
     name : str
         SCAN_healthy, SCAN_REPEAT_KIND or SCAN_lesion.
     kind : str
+        Of outlier, or of lesion; or healthy.
     volume : Volume
         In [0, 1], on the scan's own voxels.
     label : (X, Y, Z) uint8 ndarray
@@ -58,9 +60,21 @@ def planted_cases(entry: Entry, region: Region, kinds: Sequence[str], repeats: i
 
 
 def lesion_case(entry: Entry, region: Region) -> Case:
-    """A scan with real lesions; NAME_label.nii.gz beside it says where."""
+    """A scan with real lesions; NAME_label.nii.gz beside it says where, and NAME without its number of what kind."""
     path = entry.path.with_name(f"{scan_name(entry.path)}_label.nii.gz")
-    return Case(f"{entry.name}_{LESION}", LESION, _unit_volume(entry, region), read_label_map(path).astype(np.uint8))
+    label = read_label_map(path).astype(np.uint8)
+    return Case(f"{entry.name}_{LESION}", lesion_kind(entry.name), _unit_volume(entry, region), label)
+
+
+def lesion_kind(name: str) -> str:
+    """What a file's name says before its number: `site_wmh` of `site_wmh_04`.
+
+    Examples
+    --------
+    >>> lesion_kind("site_wmh_04"), lesion_kind("glioma")
+    ('site_wmh', 'glioma')
+    """
+    return re.sub(r"(?<=.)[_-]?\d+$", "", name)
 
 
 def _unit_volume(entry: Entry, region: Region) -> Volume:

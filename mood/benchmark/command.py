@@ -10,7 +10,10 @@ healthy scan is scored as it is and with each of eight kinds of outlier, the FPI
 The figure that decides is the mean AP: for each kind the pixel average precision (float16, clipped, as the
 challenge reads maps) over the cases of that kind and the healthy cases, pooled; then the mean over the kinds.
 Sample AUROC likewise: each kind against the healthy cases, then the mean. Brackets are 95 % bootstrap intervals
-over cases. A method whose maps come unsmoothed has a second row, smoothed as much as those of mix. The last line
+over cases. A method whose maps come unsmoothed has a second row, smoothed as much as those of mix. Of each kind, of
+lesion too (what a file's name says before its number), the table has the AP of chance beside every AP. At the operating
+threshold, what one healthy voxel in 1,000 reaches, it has the F1 of objects and the false places in a healthy scan;
+methods that are not calibrated have neither. The last line
 printed is one JSON object: the default method on brains of 1 mm, the paper's five kinds.
 """
 
@@ -34,7 +37,7 @@ from mood import runtime
 from mood.atomic import write_text
 from mood.benchmark import tables
 from mood.benchmark.baselines import ENGINES, methods_with_weights, on_engines, trained_baseline
-from mood.benchmark.cases import LESION, lesion_case, planted_cases
+from mood.benchmark.cases import lesion_case, planted_cases
 from mood.benchmark.manifest import LESIONS, TRAIN, Entry, chosen, groups_of, read_manifest
 from mood.benchmark.run import Gallery, Keeper, measure
 from mood.benchmark.tally import Summary, Tally, summarise
@@ -46,7 +49,7 @@ from mood.weights.store import default_method, packaged_weights, read_folder, re
 
 log = logging.getLogger("bench")
 
-SETS = {tables.PUBLISHED: KINDS, tables.HARDER: HARDER_KINDS, LESIONS: (LESION,)}
+SETS = {tables.PUBLISHED: KINDS, tables.HARDER: HARDER_KINDS}
 HELP_WIDTH = 80
 WIDEST = 180  # columns of the tables where there is no terminal
 
@@ -155,13 +158,14 @@ def tallies_of(
 
 def summaries_of(tallies: dict[str, Tally], group: str, asked: argparse.Namespace, plan: Plan) -> tables.Group:
     """What each method reached on each set of kinds."""
-    sets = [LESIONS] if group == LESIONS else [tables.PUBLISHED, tables.HARDER]
+    occurring = list(dict.fromkeys(kind for tally in tallies.values() for kind in tally.kinds))
+    sets = {LESIONS: occurring} if group == LESIONS else {name: list(kinds) for name, kinds in SETS.items()}
     return {
-        kinds: {
-            name: summarise(tally, list(SETS[kinds]), np.random.default_rng(asked.seed), plan.resamples)
-            for name, tally in tallies.items()
+        name: {
+            method: summarise(tally, kinds, np.random.default_rng(asked.seed), plan.resamples)
+            for method, tally in tallies.items()
         }
-        for kinds in sets
+        for name, kinds in sets.items()
     }
 
 
@@ -182,8 +186,10 @@ def measure_region(
         log.info("%s, %s: %d scans in %.0f s", region.name, group, len(scans), time.monotonic() - start)
         title = f"{region.name}, {group}"
         console.print(tables.render_group(tables.describe(title, len(scans), groups[group]), groups[group]))
-        if group != LESIONS:
-            console.print(tables.render_kinds(title, groups[group]))
+        console.print(tables.render_kinds(title, groups[group]))
+        console.print(tables.render_objects(title, groups[group]))
+        if group == LESIONS:
+            console.print(tables.render_cases(title, groups[group]))
     return groups
 
 

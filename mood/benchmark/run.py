@@ -10,6 +10,7 @@ import numpy as np
 
 from mood.benchmark.cases import Case
 from mood.benchmark.gallery import save_maps
+from mood.benchmark.operating import found_at, operating_threshold
 from mood.benchmark.tally import Tally
 from mood.conform import ConformedScan
 from mood.detector import Detector
@@ -51,7 +52,11 @@ def measure(
                 maps[name + SMOOTHED] = smoothed(score_map, smoothing_mm, method.grid.spacing_mm)
             for row, variant in maps.items():
                 result = detector.result(scan, variant)
-                tallies.setdefault(row, Tally()).add(case.kind, result.map, case.label, result.sample_score)
+                threshold = operating_threshold(method) if row == name else None  # of maps as they are calibrated
+                found = found_at(threshold, case, result.map)
+                tallies.setdefault(row, Tally()).add(
+                    case.kind, result.map, case.label, result.sample_score, case.name, found
+                )
                 for observe in observers:
                     observe(case, row, result.map, result.sample_score)
     return tallies

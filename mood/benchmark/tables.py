@@ -31,28 +31,59 @@ def render_group(title: str, group: Group) -> Table:
         for method, summary in methods.items():
             pooled = summary.pooled
             cells = (summary.mean_pixel_ap, pooled.pixel_ap, pooled.pixel_auroc)
-            dice = UNDEFINED if math.isnan(summary.dice) else f"{summary.dice:.3f}"
             samples = (pooled.sample_ap, summary.mean_sample_auroc)
-            table.add_row(kinds, method, *map(str, cells), dice, *map(str, samples))
+            table.add_row(kinds, method, *map(str, cells), _shown(summary.dice), *map(str, samples))
         table.add_section()
     return table
 
 
 def render_kinds(title: str, group: Group) -> Table:
-    """Pixel AP of each kind of outlier, a column a method; the intervals are in the JSON."""
-    methods = list(dict.fromkeys(method for summaries in group.values() for method in summaries))
-    headings = [name.replace(SMOOTHED, SMOOTHED.replace(" ", "\n")) for name in methods]
-    table = _table(f"{title}: pixel AP of each kind", "kind of outlier", *headings, caption="")
+    """Pixel AP of each kind beside that of chance, a column a method; the intervals are in the JSON."""
+    table = _table(f"{title}: pixel AP of each kind", "kind", "chance", *_headings(group), caption="")
     for summaries in group.values():
-        for kind in dict.fromkeys(kind for summary in summaries.values() for kind in summary.kinds):
-            table.add_row(kind, *(f"{summaries[method].kinds[kind].pixel_ap.value:.3f}" for method in methods))
+        for kind, any_method in next(iter(summaries.values())).kinds.items():
+            aps = (summary.kinds[kind].pixel_ap.value for summary in summaries.values())
+            table.add_row(kind, f"{any_method.chance:.4f}", *map(_shown, aps))
         table.add_section()
     return table
 
 
+def render_objects(title: str, group: Group) -> Table:
+    """Object F1 of each kind at the operating threshold, and below it the false places in a healthy scan."""
+    table = _table(f"{title}: object F1 at one healthy voxel in 1,000", "kind", *_headings(group), caption="")
+    for summaries in group.values():
+        for kind in next(iter(summaries.values())).kinds:
+            table.add_row(kind, *(_shown(summary.kinds[kind].object_f1) for summary in summaries.values()))
+        table.add_section()
+    places = (summary.false_places for summary in next(iter(group.values())).values())
+    table.add_row("false places a healthy scan", *(_shown(count, 1) for count in places))
+    return table
+
+
+def render_cases(title: str, group: Group) -> Table:
+    """Pixel AP of each case by itself beside that of chance; last, how many times chance, as a mean over the cases."""
+    table = _table(f"{title}: pixel AP of each case", "case", "chance", *_headings(group), caption="")
+    for summaries in group.values():
+        for name, any_method in next(iter(summaries.values())).cases.items():
+            aps = (summary.cases[name].pixel_ap for summary in summaries.values())
+            table.add_row(name, f"{any_method.chance:.4f}", *map(_shown, aps))
+        table.add_section()
+        times = ([one.pixel_ap / one.chance for one in summary.cases.values()] for summary in summaries.values())
+        table.add_row("times chance, mean", "1", *(_shown(sum(one) / len(one), 1) for one in times))
+    return table
+
+
+def _headings(group: Group) -> list[str]:
+    return [name.replace(SMOOTHED, SMOOTHED.replace(" ", "\n")) for name in next(iter(group.values()))]
+
+
+def _shown(value: float, digits: int = 3) -> str:
+    return UNDEFINED if math.isnan(value) else f"{value:.{digits}f}"
+
+
 def describe(title: str, scans: int, group: Group) -> str:
     """The title of a group's table: what was measured, and the AP that guessing reaches."""
-    shares = [f"{next(iter(s.values())).anomalous_share:.2%} ({name})" for name, s in group.items()]
+    shares = [f"{next(iter(s.values())).pooled.chance:.2%} ({name})" for name, s in group.items()]
     cases = sum(next(iter(s.values())).pooled.cases for s in group.values())
     return f"{title}: {scans} scans, {cases} cases; AP of chance {', '.join(shares)}"
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from mood.benchmark.operating import Found
 from mood.evaluation.metrics import (
     ValueCounts,
     auroc,
@@ -21,6 +22,7 @@ from mood.evaluation.metrics import (
     count_values,
     stack_cases,
 )
+from mood.evaluation.objects import ObjectCounts
 from mood.evaluation.results import Estimate
 from mood.synthesis.toy import HEALTHY
 
@@ -35,25 +37,55 @@ class Tally:
     kinds: list[str] = field(default_factory=list)
     counts: list[ValueCounts] = field(default_factory=list)
     sample_scores: list[float] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
+    found: list[Found | None] = field(default_factory=list)
 
-    def add(self, kind: str, score_map: np.ndarray, label: np.ndarray, sample_score: float) -> None:
+    def add(
+        self,
+        kind: str,
+        score_map: np.ndarray,
+        label: np.ndarray,
+        sample_score: float,
+        name: str = "",
+        found: Found | None = None,
+    ) -> None:
         """Count one case; the map is not kept."""
-        found = count_values(score_map, label)
-        narrow = (found.positives.astype(np.int32), found.negatives.astype(np.int32))
+        counted = count_values(score_map, label)
+        narrow = (counted.positives.astype(np.int32), counted.negatives.astype(np.int32))
         self.kinds.append(kind)
-        self.counts.append(ValueCounts(found.values, *narrow))
+        self.counts.append(ValueCounts(counted.values, *narrow))
         self.sample_scores.append(sample_score)
+        self.names.append(name)
+        self.found.append(found)
 
 
 @dataclass(frozen=True)
 class KindScores:
-    """One kind of outlier against the healthy cases, or all kinds in one pool."""
+    """One kind of outlier against the healthy cases, or all kinds in one pool.
+
+    Attributes
+    ----------
+    chance : float
+        The pixel AP of a map that guesses: the share of anomalous voxels.
+    object_f1 : float
+        At the operating threshold, of these kinds' own cases; NaN for a method without one.
+    """
 
     cases: int
+    chance: float
+    object_f1: float
     pixel_ap: Estimate
     pixel_auroc: Estimate
     sample_ap: Estimate
     sample_auroc: Estimate
+
+
+@dataclass(frozen=True)
+class CaseScores:
+    """One anomalous case by itself: its pixel AP and that of a map that guesses."""
+
+    pixel_ap: float
+    chance: float
 
 
 @dataclass(frozen=True)
@@ -66,17 +98,22 @@ class Summary:
         Means over the kinds.
     pooled : KindScores
         All kinds and the healthy cases in one pool, the challenge's way.
-    dice, anomalous_share : float
-        Best Dice of one threshold on that pool, and the share of anomalous voxels: the AP of chance.
+    dice : float
+        Best of one threshold on that pool.
+    false_places : float
+        Places in a healthy scan at the operating threshold, on average; NaN where there is none.
     kinds : dict of str to KindScores
+    cases : dict of str to CaseScores
+        Those of these kinds, by name.
     """
 
     mean_pixel_ap: Estimate
     mean_sample_auroc: Estimate
     pooled: KindScores
     dice: float
-    anomalous_share: float
+    false_places: float
     kinds: dict[str, KindScores]
+    cases: dict[str, CaseScores]
 
 
 def summarise(tally: Tally, kinds: Sequence[str], rng: np.random.Generator, resamples: int) -> Summary:
@@ -99,19 +136,41 @@ def summarise(tally: Tally, kinds: Sequence[str], rng: np.random.Generator, resa
     again = [_figures(pixel, sample, strata, kinds, weights) for weights in _weights(strata, rng, resamples)]
     drawn = [np.concatenate(parts) for parts in zip(*again, strict=True)]
     estimates = [_estimate(value[0], values) for value, values in zip(once, drawn, strict=True)]
-    per = [
-        KindScores(int(np.isin(strata, [kind, HEALTHY]).sum()), *estimates[4 * i : 4 * i + 4])
-        for i, kind in enumerate(kinds)
+    found = [tally.found[i] for i in used]
+    pools = [np.isin(strata, [kind, HEALTHY]) for kind in kinds] + [np.ones(len(used), bool)]
+    scores = [
+        KindScores(int(pool.sum()), _chance(pixel.cases(pool)), _object_f1(found, pool), *estimates[4 * i : 4 * i + 4])
+        for i, pool in enumerate(pools)
     ]
-    pool = pixel.pooled()
+    names = [tally.names[i] for i in used]
     return Summary(
         mean_pixel_ap=estimates[-2],
         mean_sample_auroc=estimates[-1],
-        pooled=KindScores(len(used), *estimates[-6:-2]),
-        dice=best_dice(pool)[0],
-        anomalous_share=float(pool.positives.sum() / (pool.positives.sum() + pool.negatives.sum())),
-        kinds=dict(zip(kinds, per, strict=True)),
+        pooled=scores[-1],
+        dice=best_dice(pixel.pooled())[0],
+        false_places=_false_places(found),
+        kinds=dict(zip(kinds, scores[:-1], strict=True)),
+        cases={name: _alone(pixel, i) for i, name in enumerate(names) if strata[i] != HEALTHY},
     )
+
+
+def _chance(counts: ValueCounts) -> float:
+    positives = float(counts.positives.sum())
+    return positives / (positives + float(counts.negatives.sum()))
+
+
+def _alone(counts: ValueCounts, case: int) -> CaseScores:
+    own = counts.cases(np.arange(len(counts.positives)) == case)
+    return CaseScores(float(average_precision(own.pooled())), _chance(own))
+
+
+def _object_f1(found: Sequence[Found | None], pool: np.ndarray) -> float:
+    return sum((one.objects for one, used in zip(found, pool, strict=True) if one and used), ObjectCounts()).f1
+
+
+def _false_places(found: Sequence[Found | None]) -> float:
+    counts = [one.places for one in found if one and one.places is not None]
+    return float(np.mean(counts)) if counts else float("nan")
 
 
 def _figures(

@@ -81,4 +81,4 @@ def test_a_case_depends_on_nothing_but_its_own_name_and_the_seed(data):
 def test_a_lesion_comes_with_its_label(data):
     entry = next(entry for entry in read_manifest(data) if entry.group == LESIONS)
     case = lesion_case(entry, BRAIN)
-    assert (case.name, case.kind, int(case.label.sum())) == ("g_lesion", "lesion", 48)
+    assert (case.name, case.kind, int(case.label.sum())) == ("g_lesion", "g", 48)

@@ -5,8 +5,10 @@ compared with that over held-out reference images: a peak that the reference has
 that the inputs hold at least twice as much of is anomalous. So anomalies may be brighter or darker than
 what is normal, or lie between two normal levels. The threshold is the valley between two peaks of
 different kinds; the score rises linearly from 0 at a normal peak through 0.5 at the valley to 1 at an
-anomalous peak. The original leaves all of this to a person who looks at the histogram, and scales the
-images to the extremes of each batch before; here the levels are kept with the weights.
+anomalous peak. Anomalies of many grey levels, as real tumours are, make no peak but a tail beyond what is
+normal: there the threshold is where the inputs begin to hold twice as much. The original leaves all of
+this to a person who looks at the histogram, and scales the images to the extremes of each batch before;
+here the levels are kept with the weights.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ SMOOTHING = 1.5  # bins
 FLOOR = 2e-4  # share of all pixels; emptier bins count as empty
 PROMINENCE = 0.15  # of log10: a peak is at least 1.4 times as high as the deeper of its two valleys
 EXCESS = 2.0  # times as many pixels of a level in the inputs as in the reference make it anomalous
+LEAST_TAIL = 2e-3  # share of all pixels
 LEAST_SPREAD = 0.02  # an Iro whose grey levels differ by less has collapsed
 STABLE_SHIFT = 0.06  # of the range: how far a peak may move between two checks
 
@@ -122,13 +125,15 @@ def collapsed(histogram: Histogram) -> bool:
 def find_levels(histogram: Histogram) -> Levels:
     """Peaks and valleys of the inputs' histogram, on a logarithmic scale since anomalies are rare.
 
-    Without both a normal and an anomalous peak, how far a level lies from the commonest one is its score.
+    Without both a normal and an anomalous peak, a bright tail that the reference lacks is what is anomalous; without
+    such a tail, how far a level lies from the commonest one is its score.
     """
     heights = np.log10(np.maximum(histogram.inputs, FLOOR) / FLOOR)
     peaks = find_peaks(np.pad(heights, 1), prominence=PROMINENCE)[0] - 1
     kinds = [float(_excess(histogram, peak) >= EXCESS) for peak in peaks]
     if len(set(kinds)) < 2 or collapsed(histogram):
-        return distance_levels(histogram.normal)
+        normal_peaks = [int(peak) for peak, kind in zip(peaks, kinds, strict=True) if not kind]
+        return tail_levels(histogram, normal_peaks) or distance_levels(histogram.normal)
     positions, scores = [], []
     for i, (peak, kind) in enumerate(zip(peaks, kinds, strict=True)):
         if i and kind != kinds[i - 1]:
@@ -137,6 +142,28 @@ def find_levels(histogram: Histogram) -> Levels:
         positions.append(histogram.centres[peak])
         scores.append(kind)
     return Levels(tuple(float(p) for p in positions), tuple(scores), True)
+
+
+def tail_levels(histogram: Histogram, normal_peaks: list[int]) -> Levels | None:
+    """Levels where what is anomalous is the bright end of the inputs' histogram; None without such an end.
+
+    The threshold is the grey level above which every level that the inputs hold is twice as frequent there as in the
+    reference.
+
+    Parameters
+    ----------
+    normal_peaks : bins, rising
+    """
+    seen = np.flatnonzero(histogram.inputs >= FLOOR)
+    usual = seen[histogram.inputs[seen] < EXCESS * histogram.reference[seen]]
+    start = int(usual[-1]) + 1 if usual.size else 0
+    below = [peak for peak in normal_peaks if peak < start]
+    tail = histogram.inputs[start:]
+    if collapsed(histogram) or not below or tail.sum() < LEAST_TAIL:
+        return None
+    middle = start + max(1, int(np.searchsorted(np.cumsum(tail), tail.sum() / 2)))
+    bins = (below[-1], start, min(middle, BINS - 1))
+    return Levels(tuple(float(histogram.centres[bin]) for bin in bins), (0.0, 0.5, 1.0), True)
 
 
 def _excess(histogram: Histogram, peak: int) -> float:

@@ -71,7 +71,12 @@ def create_networks(folder: Path, side: tuple[int, int], settings: dict[str, Any
 
 
 def continue_training(
-    data: Path, folder: Path, stage: int, pictured: int = 16, on_step: Callable[[dict], None] = lambda losses: None
+    data: Path,
+    folder: Path,
+    stage: int,
+    pictured: int = 16,
+    on_step: Callable[[dict], None] = lambda losses: None,
+    on_round: Callable[[AscNet], None] = lambda method: None,
 ) -> Levels:
     """Train one stage until its rule ends it; after an interruption the same call goes on.
 
@@ -86,6 +91,8 @@ def continue_training(
         How many of the inputs are written as pictures.
     on_step : callable
         Called with the losses of each step.
+    on_round : callable
+        Called with the method after each round, once its networks are kept.
 
     Returns
     -------
@@ -116,6 +123,7 @@ def continue_training(
         _save(method, folder)
         method.draw_check(folder / f"stage-{stage}-round-{round_:04d}.png")
         _log_round(folder / LOG, stage, round_, losses, method.levels, dice(method, packed, seed))
+        on_round(method)
     write_outputs(method, packed, folder, pictured)
     return method.levels
 
