@@ -207,7 +207,7 @@ def record(region: Region, groups: dict[str, tables.Group]) -> None:
 
 def lesion_figures(summary: Summary) -> dict[str, Any]:
     """What a weights folder keeps of what its method reached on real lesions."""
-    ap, share = round(summary.pooled.pixel_ap.value, 4), round(summary.anomalous_share, 4)
+    ap, share = round(summary.pooled.pixel_ap.value, 4), round(summary.pooled.chance, 4)
     return {"lesion_scans": summary.pooled.cases, "lesion_ap": ap, "lesion_share": share}
 
 

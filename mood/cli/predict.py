@@ -71,7 +71,6 @@ def predict(
     of_all = report or preview or bids_out is not None or dicom_out is not None
     cli_cohort.check_ray(ray, participants)
     share = cli_cohort.chosen_part(part, challenge=challenge, of_all=of_all, on_ray=ray is not None)
-    cli_cohort.check_ray(ray, participants)
     given = context.with_resource(cli_formats.given(source, target, region, series, dicom_out))
     source, paths = given.source, _scans(given.source, target, challenge, participants, bids_out)
     cli_cohort.use_threads(threads)
