@@ -31,6 +31,7 @@ PROMINENCE = 0.15  # of log10: a peak is at least 1.4 times as high as the deepe
 EXCESS = 2.0  # times as many pixels of a level in the inputs as in the reference make it anomalous
 LEAST_TAIL = 2e-3  # share of all pixels
 LEAST_SPREAD = 0.02  # an Iro whose grey levels differ by less has collapsed
+LEAST_RANGE = 1e-3  # of a histogram: narrower bins are no float32 numbers
 STABLE_SHIFT = 0.06  # of the range: how far a peak may move between two checks
 
 GreyLevel = Annotated[float, Meta(ge=-1, le=2)]
@@ -109,7 +110,7 @@ def measure(inputs: np.ndarray, reference: np.ndarray) -> Histogram:
         Iro of both sets.
     """
     low = float(min(inputs.min(), reference.min()))
-    high = float(max(inputs.max(), reference.max(), low + 1e-6))
+    high = float(max(inputs.max(), reference.max(), low + LEAST_RANGE))
     shares = []
     for values in (inputs, reference):
         counts, _ = np.histogram(values, BINS, (low, high))

@@ -290,4 +290,4 @@ def test_two_thousand_scans_stay_usable(browser, tmp_path, facts):
     browser.ask("Input.insertText", text="sub-003")
     assert browser.run("document.getElementById('shown').textContent") == "10 of 2000 shown"
     payload = {"volumes": {}, "mosaic": "", "points_mm": [], "slices_mm": [0, 1], "rarest_mm": [0, 0, 0]}
-    assert pages.scan(group, scans[7], payload).count("<circle") == MOST_DOTS + 1
+    assert pages.scan(group, scans[8], payload).count("<circle") == MOST_DOTS + 1
