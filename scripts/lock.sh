@@ -12,4 +12,4 @@ lock() {
 lock requirements-cpu.lock --extra cpu
 lock requirements-cpu-lean.lock --extra cpu-lean --constraint docker/requirements-cpu.lock
 lock requirements-gpu.lock --extra gpu
-lock requirements-dev.lock --extra cpu --extra openvino --extra int8 --extra toy --extra dicom --extra onnx --extra docs --extra dev --constraint docker/requirements-cpu.lock
+lock requirements-dev.lock --extra cpu --extra openvino --extra int8 --extra toy --extra dicom --extra onnx --extra docs --extra ray --extra dev --constraint docker/requirements-cpu.lock
