@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import nibabel as nib
 import numpy as np
@@ -102,28 +103,65 @@ def conform(volume: Volume, region: Region, grid: Grid | None = None) -> tuple[n
     placement : Placement
     """
     grid = grid or region.grid
+    return place(volume, region, grid).on(grid)
+
+
+@dataclass(frozen=True, eq=False)
+class PlacedScan:
+    """A scan whose axes, intensities and voxel size have been found, ready for any grid.
+
+    Attributes
+    ----------
+    data : (X, Y, Z) float32 ndarray in [0, 1]
+        The scan's own voxels along RAS axes, each backwards where it `flips`.
+    spacing_mm : three floats
+    centre, extent : of the content, in voxels
+    order : of the scan's axes, for the way back
+    taken_for : what its intensities were taken for, in words
+    from_middle : (4, 4) ndarray
+        As of `Placement`.
+    name : path of the scan, for messages
+    """
+
+    data: np.ndarray
+    flips: tuple[bool, ...]
+    spacing_mm: tuple[float, float, float]
+    centre: tuple[float, ...]
+    extent: tuple[int, ...]
+    order: tuple[int, int, int]
+    taken_for: str
+    from_middle: np.ndarray
+    name: Path
+
+    def on(self, grid: Grid) -> tuple[np.ndarray, Placement]:
+        """What `conform` returns for a grid."""
+        axes = zip(
+            self.data.shape, self.spacing_mm, self.flips, self.centre, self.extent, grid.shape, grid.spacing_mm,
+            strict=True,
+        )  # fmt: skip
+        forward, inverse = zip(*(_plan(*axis) for axis in axes), strict=True)
+        check_size(tuple(plan.size if plan else n for plan, n in zip(forward, self.data.shape, strict=True)), self.name)
+        placement = Placement(inverse, self.order, self.spacing_mm, self.taken_for, self.from_middle)
+        return apply_along_axes(self.data, forward), placement
+
+
+def place(volume: Volume, region: Region, grid: Grid) -> PlacedScan:
+    """Find what of a scan does not depend on the grid, but for how large a body may be on it."""
     found = scan_axes(volume)
     axes, flips = found.order, found.flips
     is_challenge = _on_region_grid(volume, axes, flips, region)
     data, taken_for = (volume.data, "a volume of the challenge") if is_challenge else _understood(volume, region)
     data = data.transpose(axes)
     if is_challenge:
-        spacing, centre = region.grid.spacing_mm, tuple((n - 1) / 2 for n in data.shape)
-        extent = data.shape
+        spacing, extent = region.grid.spacing_mm, data.shape
+        centre = tuple((n - 1) / 2 for n in data.shape)
     else:
         low, high = content_box(data)
         centre = tuple((a + b - 1) / 2 for a, b in zip(low, high, strict=True))
         extent = tuple(b - a for a, b in zip(low, high, strict=True))
         spacing = body_spacing(volume, found, extent, region, grid)
-    plans = [
-        _plan(data.shape[i], spacing[i], flips[i], centre[i], extent[i], grid.shape[i], grid.spacing_mm[i])
-        for i in range(3)
-    ]
-    forward = tuple(plan[0] for plan in plans)
-    inverse = tuple(plan[1] for plan in plans)
-    check_size(tuple(plan.size if plan else n for plan, n in zip(forward, data.shape, strict=True)), volume.path)
-    order, from_middle = tuple(np.argsort(axes)), _from_middle(axes, flips, centre, spacing)
-    return apply_along_axes(data, forward), Placement(inverse, order, spacing, taken_for, from_middle)
+    order, from_middle = tuple(np.argsort(axes).tolist()), _from_middle(axes, flips, centre, spacing)
+    return PlacedScan(data, flips, spacing, centre, extent, order, taken_for, from_middle, volume.path)
 
 
 def _from_middle(

@@ -18,7 +18,7 @@ import numpy as np
 
 from mood import engines, methods, volume
 from mood.calibration import UNCALIBRATED, SitePlace
-from mood.conform import ConformedScan, conform
+from mood.conform import ConformedScan, place
 from mood.images import Image, as_volume
 from mood.methods.base import Method
 from mood.methods.fit.check import check_fit, fit_grid
@@ -111,9 +111,10 @@ class Detector:
 
     def conform(self, scan: Volume, *more: Grid) -> ConformedScan:
         """A scan on the method's grid, on others where the method makes use of them, and on those asked for."""
-        data, placement = conform(scan, self.method.region, self.method.grid)
+        placed = place(scan, self.method.region, self.method.grid)
+        data, placement = placed.on(self.method.grid)
         grids = {*self.method.further_grids(placement.spacing_mm), *more} - {self.method.grid}
-        further = {grid: conform(scan, self.method.region, grid)[0] for grid in grids}
+        further = {grid: placed.on(grid)[0] for grid in grids}
         return ConformedScan(data, placement, scan.header, scan.affine, volume.scan_name(scan.path), further)
 
     def grid_map(self, scan: ConformedScan) -> np.ndarray:

@@ -94,7 +94,7 @@ class Watch:
     def _lost(self, process: _Process, total: int) -> None:
         """The process ended, or was ended, before its work."""
         if not self.method:  # not even started: as little will do the next time
-            log.error("ERROR: %s before the first scan; all get the fall-back", process.cause)
+            log.error("%s before the first scan; all get the fall-back", process.cause)
             while self.remaining:
                 self._fall_back(process.cause, total)
         elif process.late or self.tried == self.remaining[0]:
@@ -124,7 +124,7 @@ def _status(task: Task, paths: list[Path]) -> int:
     there = Outputs(task.target)
     lacking = [printable(path.name) for path in paths if not there.are_whole(path, task.kinds)]
     if lacking:
-        log.error("ERROR: without an output: %s", ", ".join(lacking))
+        log.error("without an output: %s", ", ".join(lacking))
     return errors.EXIT_SOME_FAILED if lacking else errors.EXIT_OK
 
 
