@@ -119,6 +119,18 @@ brain=$!
 check_region abdom
 wait "$brain"
 
+# Every bad kind of scan between good ones.
+new_output "every bad kind" "$user" "$group"
+mkdir -p "$work/toy/bad/toy"
+first=$(find "$work/toy/abdom/toy" -name 'toy_*.nii.gz' | head -n 1)
+cp "$first" "$work/toy/bad/toy"
+damaged=$("$python" scripts/bad_scans.py "$first" "$work/toy/bad/toy")
+chmod -R a+rX "$work/toy/bad"
+# shellcheck disable=SC2086
+call "every bad kind" 0 $strict --user "$user:$group" -v "$work/toy/bad/toy:/mnt/data:ro" \
+    -v "$output:/mnt/pred" "$image" sh /workspace/run_pixel_abdom.sh /mnt/data /mnt/pred
+check pixel bad "$user"
+
 scans=$work/toy/brain/toy
 # Python is killed while it starts: every scan still gets a score, and the evaluation goes on.
 new_output "starved" "$user" "$group"

@@ -11,6 +11,8 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 
+from mood.nifti_file import largest_voxels
+
 PIXEL, SAMPLE = "pixel", "sample"
 MODES = (SAMPLE, PIXEL)
 FAULT, NOTE = "fault", "note"
@@ -101,12 +103,12 @@ def map_findings(path: Path, scan: Path) -> Iterator[Finding]:
 
 
 def header_of(scan: Path) -> Any:
-    """The nibabel image of a scan, voxels not read yet; None when it cannot be read or is no volume."""
+    """The nibabel image of a scan, voxels not read yet; None when it cannot be read or is no volume that is meant."""
     try:
         image: Any = nib.load(scan)
     except Exception:
         return None
-    return image if len(image.shape) == 3 else None
+    return image if len(image.shape) == 3 and 0 < math.prod(image.shape) <= largest_voxels() else None
 
 
 def _grid_findings(name: str, image: nib.Nifti1Image, scan: nib.Nifti1Image) -> Iterator[Finding]:
@@ -115,7 +117,7 @@ def _grid_findings(name: str, image: nib.Nifti1Image, scan: nib.Nifti1Image) -> 
         yield Finding("shape", what, name, "Bring the map back to the scan's own voxels")
         return
     codes = [code for code in ("qform_code", "sform_code") if image.header[code] != scan.header[code]]
-    if not np.allclose(image.affine, scan.affine, atol=1e-5):
+    if np.isfinite(scan.affine).all() and not np.allclose(image.affine, scan.affine, atol=1e-5):
         yield Finding("place", "the affine is not the scan's", name, "Keep affine and header of the scan", NOTE)
     elif codes:
         what = f"{' and '.join(codes)} not the scan's"
