@@ -204,8 +204,16 @@ def score(
     ----------
     image : str, pathlib.Path, nibabel image or Volume
         As for `Detector.score`; so are the errors.
-    region, method, weights, engine, precision : str
+    region : str
+        `brain` or `abdom`.
+    method : str, optional
         As for `load_detector`; so are the errors.
+    weights : str or pathlib.Path, optional
+        As for `load_detector`.
+    engine : str
+        As for `load_detector`.
+    precision : str
+        As for `load_detector`.
 
     Returns
     -------

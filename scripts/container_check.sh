@@ -145,6 +145,10 @@ call "wrong call" 2 --read-only "$image" sh /workspace/run_pixel_brain.sh /mnt/d
 call "no input folder" 3 --read-only "$image" sh /workspace/run_pixel_brain.sh /nowhere /dev/shm/out
 call "mood info" 0 --read-only --network none --tmpfs /tmp "$image" mood info
 
+# What the tutorials do with Docker, as they are written.
+docker tag "$image" mood
+.venv/bin/pytest tests/test_tutorials.py -k Docker >"$work/log" 2>&1 || { cat "$work/log"; echo tutorials >>"$work/failures"; }
+
 if [ -s "$work/failures" ]; then
     echo "container_check: $(wc -l < "$work/failures") FAILED" >&2
     exit 1

@@ -108,7 +108,7 @@ def test_train_on_my_own_scans(tutorial, tmp_path):
     said = tutorial("train-on-my-own-scans")
     assert "2 of 2 scans scored with mix" in said
     assert (tmp_path / "tasks.png").stat().st_size > 1000
-    assert (tmp_path / "baseline/card.md").exists()
+    assert "mix" in (tmp_path / "mine/card.md").read_text()
 
 
 def test_add_a_method(tmp_path):
