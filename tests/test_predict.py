@@ -581,7 +581,9 @@ def test_what_the_weights_do_not_know_is_scored_with_the_reason_on_record(folder
     assert sum("not fit to score" in record.message for record in caplog.records) == len(outcomes)
     rows = list(csv.DictReader((tmp_path / "out" / "scores.csv").read_text().splitlines()))
     assert [row["fit"] for row in rows] == [outcome.fit for outcome in outcomes]
-    entry = json.loads((tmp_path / "out" / "run.json").read_text())["scans"][0]
+    record = json.loads((tmp_path / "out" / "run.json").read_text())
+    assert record["source"] == str(folder.resolve())
+    entry = record["scans"][0]
     assert entry["fit"] == outcomes[0].fit
     assert entry["figures"]["voxel_mm"] == 2.0
     again = predict_folder(folder, tmp_path / "out", method)

@@ -86,7 +86,8 @@ class Job:
         """The record of this run, on disk before any output is."""
         pending = {outcome.scan: outcome for outcome in map(self.there.pending, paths)}
         engine = self.method.engine.described()
-        record: RunRecord | PartRecord = RunRecord(self.target, self.about, engine, pending)
+        source = "" if origin is None else str(origin.resolve())
+        record: RunRecord | PartRecord = RunRecord(self.target, self.about, engine, pending, source=source)
         if part is not None:
             record = PartRecord(self.target, self.about, engine, pending, part, origin)
         record.begin(replace=self.overwrite)
