@@ -16,6 +16,7 @@ from mood import images, run_record
 from mood.cohort import job
 from mood.detector import Detector
 from mood.errors import NoInputError, OutputError, UsageError
+from mood.formats.member_volumes import read_members
 from mood.methods import in_time
 from mood.methods.fallback import save_fallback_map
 from mood.methods.registration.template import packaged_template
@@ -622,3 +623,27 @@ def test_where_a_brain_lies_in_mni_space_is_on_record(tmp_path):
     expected = nib.affines.apply_affine(turned.affine, corners)
     np.testing.assert_allclose(nib.affines.apply_affine(to_mni, corners), expected, atol=2.5)
     assert "to_mni" not in (tmp_path / "out" / "scores.csv").read_text()
+
+
+def test_what_members_find_lies_where_the_scan_has_it(tmp_path, write, scan, method, monkeypatch):
+    """A member that finds the brightest voxels, in a scan with axes turned; not asked in the challenge."""
+    scan = scan * 0.3
+    scan[12:15, 6:9, 8:11] = 1.0
+    source = write(scan, "a.nii.gz", LEFT_HANDED).parent
+    found = {}
+
+    def with_members(self, conformed):
+        found["bright"] = conformed.data >= conformed.data.max()
+        return self.score_scan(conformed), found
+
+    monkeypatch.setattr(type(method), "score_with_members", with_members)
+    predict_folder(source, tmp_path / "challenge", method, challenge=True)
+    assert not found
+    predict_folder(source, tmp_path / "out", method)
+    volume = read_members(tmp_path / "out" / "members" / "a.nii.gz")
+    (here,) = nib.affines.apply_affine(LEFT_HANDED, [[13, 7, 9]])
+    seen = nib.affines.apply_affine(volume.affine, np.argwhere(volume.bits))
+    assert np.linalg.norm(seen.mean(axis=0) - here) < 2.0
+    monkeypatch.undo()
+    predict_folder(source, tmp_path / "out", method, overwrite=True)
+    assert not (tmp_path / "out" / "members" / "a.nii.gz").exists()
