@@ -91,6 +91,12 @@ def is_usable(affine: np.ndarray) -> bool:
     return bool(scales[-1] > DEGENERATE * scales[0])
 
 
+def usable_affine(affine: np.ndarray) -> np.ndarray:
+    """An affine that volumes can be measured with: voxels of 1 mm where the header's is none."""
+    usable = np.isfinite(affine).all() and abs(np.linalg.det(affine[:3, :3])) > 1e-9
+    return affine if usable else np.eye(4)
+
+
 def _pixdim(header: nib.Nifti1Header) -> np.ndarray | None:
     sizes = np.abs(np.asarray(header["pixdim"][1:4], float))
     return sizes if _are_sizes(sizes) else None

@@ -81,6 +81,7 @@ class RunRecord:
     environment: dict[str, Any] = field(default_factory=lambda: _environment())
     saved: float = 0.0
     others: dict[str, Outcome] = field(default_factory=dict)  # of runs over other scans, that share the folder
+    source: str = ""  # what the scans were found in; empty where only some of it is scored
 
     def begin(self, *, replace: bool) -> None:
         """Write the first record; `UsageError` when a run with other weights was faster, unless it is replaced."""
@@ -122,7 +123,8 @@ class RunRecord:
     def _text(self, finished: str | None) -> str:
         rows = [asdict(outcome) for outcome in self._sorted()]
         times = {"started": self.started, "finished": finished}
-        record = {"about": self.about, **self.environment, **self.engine, **times, "scans": rows}
+        source = {"source": self.source} if self.source else {}
+        record = {"about": self.about, **self.environment, **self.engine, **source, **times, "scans": rows}
         return json.dumps(record, indent=1) + "\n"
 
     def _sorted(self) -> list[Outcome]:

@@ -16,6 +16,7 @@ from mood import images, run_record
 from mood.cohort import job
 from mood.detector import Detector
 from mood.errors import NoInputError, OutputError, UsageError
+from mood.formats.member_volumes import read_members
 from mood.methods import in_time
 from mood.methods.fallback import save_fallback_map
 from mood.methods.registration.template import packaged_template
@@ -581,7 +582,9 @@ def test_what_the_weights_do_not_know_is_scored_with_the_reason_on_record(folder
     assert sum("not fit to score" in record.message for record in caplog.records) == len(outcomes)
     rows = list(csv.DictReader((tmp_path / "out" / "scores.csv").read_text().splitlines()))
     assert [row["fit"] for row in rows] == [outcome.fit for outcome in outcomes]
-    entry = json.loads((tmp_path / "out" / "run.json").read_text())["scans"][0]
+    record = json.loads((tmp_path / "out" / "run.json").read_text())
+    assert record["source"] == str(folder.resolve())
+    entry = record["scans"][0]
     assert entry["fit"] == outcomes[0].fit
     assert entry["figures"]["voxel_mm"] == 2.0
     again = predict_folder(folder, tmp_path / "out", method)
@@ -620,3 +623,27 @@ def test_where_a_brain_lies_in_mni_space_is_on_record(tmp_path):
     expected = nib.affines.apply_affine(turned.affine, corners)
     np.testing.assert_allclose(nib.affines.apply_affine(to_mni, corners), expected, atol=2.5)
     assert "to_mni" not in (tmp_path / "out" / "scores.csv").read_text()
+
+
+def test_what_members_find_lies_where_the_scan_has_it(tmp_path, write, scan, method, monkeypatch):
+    """A member that finds the brightest voxels, in a scan with axes turned; not asked in the challenge."""
+    scan = scan * 0.3
+    scan[12:15, 6:9, 8:11] = 1.0
+    source = write(scan, "a.nii.gz", LEFT_HANDED).parent
+    found = {}
+
+    def with_members(self, conformed):
+        found["bright"] = conformed.data >= conformed.data.max()
+        return self.score_scan(conformed), found
+
+    monkeypatch.setattr(type(method), "score_with_members", with_members)
+    predict_folder(source, tmp_path / "challenge", method, challenge=True)
+    assert not found
+    predict_folder(source, tmp_path / "out", method)
+    volume = read_members(tmp_path / "out" / "members" / "a.nii.gz")
+    (here,) = nib.affines.apply_affine(LEFT_HANDED, [[13, 7, 9]])
+    seen = nib.affines.apply_affine(volume.affine, np.argwhere(volume.bits))
+    assert np.linalg.norm(seen.mean(axis=0) - here) < 2.0
+    monkeypatch.undo()
+    predict_folder(source, tmp_path / "out", method, overwrite=True)
+    assert not (tmp_path / "out" / "members" / "a.nii.gz").exists()

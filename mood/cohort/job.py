@@ -11,6 +11,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from nibabel.affines import from_matvec
+
 from mood.atomic import concerns_all, remove_stale
 from mood.cohort.outputs import Outputs
 from mood.cohort.parts import Part
@@ -18,6 +21,8 @@ from mood.cohort.record import PartRecord, forget_others, former_runs
 from mood.conform import ConformedScan
 from mood.detector import Detector, Result
 from mood.errors import MoodError, ScanError, UsageError
+from mood.formats.member_volumes import member_path, save_members
+from mood.geometry import usable_affine
 from mood.images import LARGEST_READ_AHEAD, read_ahead
 from mood.methods import Method, in_time
 from mood.methods.fallback import fall_back
@@ -86,7 +91,8 @@ class Job:
         """The record of this run, on disk before any output is."""
         pending = {outcome.scan: outcome for outcome in map(self.there.pending, paths)}
         engine = self.method.engine.described()
-        record: RunRecord | PartRecord = RunRecord(self.target, self.about, engine, pending)
+        source = "" if origin is None else str(origin.resolve())
+        record: RunRecord | PartRecord = RunRecord(self.target, self.about, engine, pending, source=source)
         if part is not None:
             record = PartRecord(self.target, self.about, engine, pending, part, origin)
         record.begin(replace=self.overwrite)
@@ -158,18 +164,26 @@ class Job:
                 raise ScanError(f"the scan is not fit to score: {fit.told}", where=path, fix=UNFIT)
             detector = Detector(self.method)
             with in_time.until(begin + self.seconds):
-                grid_map = detector.grid_map(scan.conformed)
+                grid_map, found = self._grid_map(detector, scan.conformed)
             del scan.conformed.data  # half a GiB of a large scan, while its map is resampled and written
             result = detector.result(scan.conformed, grid_map, fit)
         except Exception as error:
             return writer.submit(self._failed, path, error, fit)
-        return writer.submit(self._write, path, result, scan, begin)
+        return writer.submit(self._write, path, result, scan, found, begin)
 
-    def _write(self, path: Path, result: Result, scan: _Scan, begin: float) -> Outcome:
+    def _grid_map(self, detector: Detector, scan: ConformedScan) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """The map, and where each member finds something, where anybody is to be told."""
+        if self.challenge or self.mode == "sample":
+            return detector.grid_map(scan), {}
+        return detector.method.score_with_members(scan)
+
+    def _write(self, path: Path, result: Result, scan: _Scan, found: dict[str, np.ndarray], begin: float) -> Outcome:
         paths = self.outputs(path)
         try:
             if "pixel" in paths:
                 save_map(result.map, result.header, result.affine, paths["pixel"], result.display_range)
+                if not self.challenge:
+                    save_members(member_path(paths["pixel"]), found, self._grid_affine(scan.conformed, found))
             if "sample" in paths:
                 save_score(result.sample_score, paths["sample"])
         except Exception as error:
@@ -184,6 +198,13 @@ class Job:
             name, "done", score, seconds, fit=scan.fit.told, made_from=scan.made_from, taken_for=taken_for,
             figures=rounded(scan.fit.figures), to_mni=scan.to_mni, strip=scan.stripped, **site,
         )  # fmt: skip
+
+    def _grid_affine(self, scan: ConformedScan, found: dict[str, np.ndarray]) -> np.ndarray:
+        """From indices of the grid to the scan's own millimetres."""
+        shape = np.array(next((mask.shape for mask in found.values()), self.method.grid.shape))
+        spacing = np.array(self.method.grid.spacing_mm)
+        mm = from_matvec(np.diag(spacing), -spacing * (shape - 1) / 2)
+        return usable_affine(scan.affine) @ np.linalg.inv(scan.placement.from_middle) @ mm
 
     def _failed(self, path: Path, error: Exception, fit: Fit = UNCHECKED) -> Outcome:
         if isinstance(error, MemoryError):

@@ -41,6 +41,8 @@ class Place:
         Whether it reaches the body's surface, where false places are most frequent.
     name : str
         Of what lies there in a brain (`mood.evaluation.anatomy`); empty where that is not known.
+    members : str
+        How much of it each member of the detector finds by itself (`mood.evaluation.agreement`); empty likewise.
     """
 
     number: int
@@ -54,6 +56,7 @@ class Place:
     position: str
     touches_edge: bool
     name: str = ""
+    members: str = ""
 
     @property
     def where(self) -> str:

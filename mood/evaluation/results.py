@@ -18,7 +18,12 @@ UNDEFINED = "–"
 PIXEL_COLUMNS = ("Best Dice", "F1", "P", "R")
 CAPTION = "AP: average precision, the official score. Brackets: 95 % bootstrap interval over cases."
 MINIMAL_WIDTHS = {"Method": 8, "Best Dice": 6}
-PIXEL_CAPTION = "F1, P (precision), R (recall): of objects, at the threshold of the best Dice."
+PIXEL_CAPTION = (
+    "Best Dice: at the one threshold, in brackets, that the labels say is best, so an upper bound. "
+    "F1, P (precision), R (recall): of objects at that threshold."
+)
+TITLES = {"pixel": "Voxels: the maps against labels", "sample": "Scans: the sample scores against labels"}
+NO_OUTLIER = f"{UNDEFINED}: undefined, for the labels have nothing to find, or nothing but that."
 
 
 @dataclass(frozen=True)
@@ -93,7 +98,10 @@ def render_table(evaluations: dict[str, Evaluation]) -> Table:
     """Several methods side by side: one row a method, one column a metric, intervals in brackets."""
     pixel = any(evaluation.objects is not None for evaluation in evaluations.values())
     extra = PIXEL_COLUMNS if pixel else ()
-    table = _table("Method", "Cases", *extra, caption=f"{CAPTION} {PIXEL_CAPTION}" if pixel else CAPTION)
+    captions = [CAPTION, *([PIXEL_CAPTION] if pixel else ())]
+    if any(math.isnan(evaluation.average_precision.value) for evaluation in evaluations.values()):
+        captions.append(NO_OUTLIER)
+    table = _table("Method", "Cases", *extra, title=_title(evaluations), caption=" ".join(captions))
     for method, evaluation in evaluations.items():
         lost = f" ({len(evaluation.missing)} lost)" if evaluation.missing else ""
         scores = (str(evaluation.average_precision), str(evaluation.auroc))
@@ -107,7 +115,8 @@ def render_kinds(evaluations: dict[str, Evaluation]) -> Table | None:
     kinds = dict.fromkeys(kind for evaluation in evaluations.values() for kind in evaluation.kinds)
     if not kinds:
         return None
-    table = _table("Kind of outlier", "Method", "Cases", caption=CAPTION)
+    title = f"{_title(evaluations)}, kind by kind"
+    table = _table("Kind of outlier", "Method", "Cases", title=title, caption=CAPTION)
     for kind in kinds:
         for method, evaluation in evaluations.items():
             if kind in evaluation.kinds:
@@ -117,9 +126,17 @@ def render_kinds(evaluations: dict[str, Evaluation]) -> Table | None:
     return table
 
 
-def _table(*headings: str, caption: str) -> Table:
+def _title(evaluations: dict[str, Evaluation]) -> str:
+    """Of voxels or of scans, as the first set of predictions is."""
+    return next((TITLES[evaluation.mode] for evaluation in evaluations.values()), "")
+
+
+def _table(*headings: str, title: str, caption: str) -> Table:
     """Columns up to 'Cases', the two metrics with intervals, then the others; fits 80 characters."""
-    table = Table(box=box.SIMPLE_HEAD, padding=0, caption=caption, caption_justify="left")
+    table = Table(
+        box=box.SIMPLE_HEAD, padding=0, title=title, title_justify="left", caption=caption, caption_justify="left",
+        min_width=len(title),
+    )  # fmt: skip
     for heading in headings:
         table.add_column(heading, min_width=MINIMAL_WIDTHS.get(heading, 5), overflow="fold")
         if heading == "Cases":

@@ -22,7 +22,7 @@ REGISTRY = {
     "mix3d": "mood.methods.mix3d:Mix3d",
     "detail": "mood.methods.detail:Detail",
     "normative": "mood.methods.normative.method:Normative",
-    "joint": "mood.methods.ensemble:Joint",
+    "joint": "mood.methods.joint:Joint",
     "atlas": "mood.methods.baselines.atlas:Atlas",
     "pca": "mood.methods.baselines.pca:Pca",
     "autoencoder": "mood.methods.baselines.autoencoder:Autoencoder",

@@ -5,7 +5,7 @@ share of healthy voxels that are higher, `mood.calibration`); the root of their 
 rarity again: a fifth of the scale a decade, 0 outside the body. Where that was never measured the map is the plain
 mean of theirs. Each member works on its own grid, and one that can sees scans of fine voxels on a finer grid as well.
 
-`ensemble` is FPI and ASC-Net, `joint` is detail and normative.
+`ensemble` is FPI and ASC-Net; `joint`, in `joint.py`, is detail and normative.
 """
 
 from __future__ import annotations
@@ -24,7 +24,6 @@ from mood.conform import ConformedScan
 from mood.methods import MEMBERS, method_type
 from mood.methods.base import Method, UsedNetwork, finite
 from mood.methods.in_time import OutOfTime
-from mood.methods.scoring import top_mean
 from mood.methods.settings import Millimetres, Settings
 from mood.regions import Grid, Region
 from mood.resampling import apply_along_axes, centred_resampling
@@ -35,7 +34,7 @@ from mood.weights.bundle import read_bundle, write_bundle
 log = logging.getLogger(__name__)
 
 FINE = "{} fine"  # a member on the finer grid
-NORMATIVE_SHARE = 0.25  # of each of its maps in the joint one, beside 1 of detail
+FOUND_FROM = 3.0  # decades: rarer than 1 healthy voxel in 1,000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -115,6 +114,16 @@ class Ensemble(Method):
     def score_scan(self, scan: ConformedScan) -> np.ndarray:
         return self._joined(finite(scan.data), scan.further)
 
+    def score_with_members(self, scan: ConformedScan) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        data = finite(scan.data)
+        maps = self.maps(data, scan.further, separate=bool(self.settings.rare))
+        found: dict[str, np.ndarray] = {}
+        for name, score_map in maps.items():
+            if (rare := self._rare(name)) is not None:
+                member, rarer = name.split()[0], (rare.rarity(score_map) >= FOUND_FROM) & (data > 0)
+                found[member] = found[member] | rarer if member in found else rarer
+        return self._joined_maps(data, maps), found
+
     def maps(
         self, scan: np.ndarray, further: Mapping[Grid, np.ndarray], separate: bool = True
     ) -> dict[str, np.ndarray]:
@@ -162,7 +171,9 @@ class Ensemble(Method):
         }
 
     def _joined(self, scan: np.ndarray, further: Mapping[Grid, np.ndarray]) -> np.ndarray:
-        maps = self.maps(scan, further, separate=bool(self.settings.rare))
+        return self._joined_maps(scan, self.maps(scan, further, separate=bool(self.settings.rare)))
+
+    def _joined_maps(self, scan: np.ndarray, maps: Mapping[str, np.ndarray]) -> np.ndarray:
         rare = {name: self._rare(name) for name in maps}
         if any(values is None for values in rare.values()):
             return np.clip(np.mean(list(maps.values()), axis=0), 0.0, 1.0).astype(np.float32)
@@ -212,25 +223,6 @@ class Ensemble(Method):
 
     def load_state(self, path: Path) -> None:
         read_bundle(path, {member.name: member.load_state for member in self.members})
-
-
-class Joint(Ensemble):
-    """Detail and normative: what was taught and what is unusual; each finds what the other does not."""
-
-    name = "joint"
-    learns_from_unlabelled = False
-
-    @classmethod
-    def default_settings(cls, region: Region) -> EnsembleSettings:
-        grid = region.grid.coarsened(128)
-        return EnsembleSettings(grid.shape, grid.spacing_mm, slice_axis=2, shares={"normative": NORMATIVE_SHARE})
-
-    @classmethod
-    def joint_settings(cls, region: Region, members: list[Method]) -> EnsembleSettings:
-        return cls.default_settings(region)  # no map of theirs shows anything finer
-
-    def raw_sample_score(self, score_map: np.ndarray) -> float:
-        return top_mean(score_map, self.settings.spacing_mm)
 
 
 def _resampled(image: np.ndarray, source: Grid, target: Grid, shape: tuple[int, ...] | None = None) -> np.ndarray:

@@ -54,13 +54,17 @@ def test_intervals_are_not_broken_on_a_narrow_terminal():
 
 
 def test_pixel_columns_only_for_pixels():
-    assert "Dice" not in rendered(render_table({"ascnet": SAMPLE}))
+    text = rendered(render_table({"ascnet": SAMPLE}))
+    assert text.startswith("Scans: the sample scores against labels")
+    assert "Dice" not in text
+    assert "undefined" not in text
 
 
 def test_undefined_numbers_are_a_dash():
     text = rendered(render_table({"fpi": HEALTHY}))
     assert "nan" not in text
-    assert text.count("–") == 6
+    assert text.count("–") == 7  # six cells, and what they mean
+    assert "–: undefined" in text
     assert "nan" not in rendered(render_table({"ascnet": SAMPLE}))
 
 
@@ -69,6 +73,7 @@ def test_kinds_have_their_own_table():
     assert "0.777 [0.70, 0.80]" in table
     assert "0.888 [0.80, 0.90]" in table
     assert "ascnet" not in table
+    assert table.startswith("Voxels: the maps against labels, kind by kind")
     assert render_kinds({"ascnet": SAMPLE}) is None
 
 

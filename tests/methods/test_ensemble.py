@@ -10,8 +10,9 @@ from mood.calibration import Calibration, RareValues
 from mood.detector import Detector
 from mood.errors import WeightsError
 from mood.methods import MEMBERS, load_method
-from mood.methods.ensemble import Ensemble, Joint
+from mood.methods.ensemble import Ensemble
 from mood.methods.fpi import Fpi
+from mood.methods.joint import Joint
 from mood.regions import BRAIN, Grid
 from mood.training.new_method import new_method
 from mood.typed import encode
@@ -142,6 +143,23 @@ def test_what_joint_rarities_reach_in_healthy_tissue_makes_them_rarities_again()
     told = {"a+b": {"values": [0.0, 2.0, 4.0], "rarities": [0.0, 3.0, 4.0]}}
     ensemble = joint([Known("a", 0.2, UNIFORM), Known("b", 0.2, UNIFORM)], rare=told)
     np.testing.assert_allclose(ensemble.score_volume(np.ones((24, 20, 16), np.float32)), 0.6, atol=1e-5)
+
+
+def test_members_tell_where_each_finds_something_by_itself():
+    ensemble = joint([Known("a", 0.3, UNIFORM), Known("b", 0.1, UNIFORM)])
+    data = np.ones((24, 20, 16), np.float32)
+    data[:4] = 0
+    affine = np.diag([8.0, 8.0, 8.0, 1.0])
+    scan = Detector(ensemble).conform(Volume(data, affine, nib.Nifti1Header(), Path("a.nii")))
+    score_map, found = ensemble.score_with_members(scan)
+    np.testing.assert_array_equal(score_map, ensemble.score_scan(scan))
+    np.testing.assert_array_equal(found["a"], scan.data > 0)  # 0.3 is as rare as 1 voxel in 1,000, 0.1 is not
+    assert not found["b"].any()
+    unknown = joint([Known("a", 0.3, None), Known("b", 0.1, None)])
+    assert unknown.score_with_members(scan)[1] == {}
+    member = ensemble.members[0]
+    np.testing.assert_array_equal(member.score_with_members(scan)[0], member.score_scan(scan))
+    assert member.score_with_members(scan)[1] == {}
 
 
 def test_a_scan_of_fine_voxels_is_seen_on_a_finer_grid_too(rng):

@@ -11,17 +11,17 @@ from typing import Any
 import numpy as np
 
 from mood.errors import ScanError
-from mood.evaluation.anatomy import named
 from mood.evaluation.places import Place, body_mask, find_places
 from mood.evaluation.report.facts import RunFacts, ScanFiles
 from mood.evaluation.report.rarity import TOP
-from mood.evaluation.report.study import read, usable
+from mood.evaluation.report.study import describe, read
 from mood.evaluation.report.viewer_files import colour, title
 from mood.formats import bids, bids_derivatives, dicom_objects
 from mood.formats.bids_derivatives import Derivative
 from mood.formats.dicom_geometry import on_frames
 from mood.formats.dicom_objects import Frames
 from mood.formats.dicom_volume import OpenedSeries
+from mood.geometry import usable_affine
 from mood.intensities import to_unit_range
 from mood.volume import Volume
 
@@ -68,8 +68,8 @@ def find(files: ScanFiles, facts: RunFacts) -> Finding:
         raise ScanError("there is no map of this scan", where=files.scan_path, fix="Predict it with its maps")
     volume, score_map, _ = read(files)
     body = body_mask(to_unit_range(volume.data, facts.region))
-    labels, places = find_places(score_map, facts.threshold, body, usable(volume.affine))
-    places = named(places, labels, facts.to_mni(files.name))
+    labels, places = find_places(score_map, facts.threshold, body, usable_affine(volume.affine))
+    places = describe(places, labels, files, facts, volume.affine)
     return Finding(files, volume, score_map, labels, places)
 
 

@@ -102,6 +102,8 @@ class Pages:
             checks=[*summary.checks, scanner_check(reference)],
             rows=rows,
             hidden=len(summary.places) - len(shown),
+            members=any(place.members for place in shown),
+            unknown_members=facts.weights is None or bool(facts.weights.members),
             mosaic=payload["mosaic"],
             start=_nearest_step(facts.threshold_decades),
             steps=len(STEPS),

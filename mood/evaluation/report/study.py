@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from mood.errors import ScanError
+from mood.evaluation.agreement import agreeing
 from mood.evaluation.anatomy import named
 from mood.evaluation.label_files import read_label_map
 from mood.evaluation.metrics import average_precision, count_values
@@ -22,6 +23,7 @@ from mood.evaluation.report.mean_map import on_template
 from mood.evaluation.report.pictures import data_address, mosaic, thumbnail
 from mood.evaluation.report.rarity import STEPS
 from mood.evaluation.report.viewer_files import save_viewer_files
+from mood.geometry import usable_affine
 from mood.intensities import to_unit_range
 from mood.volume import Volume, load, read_array
 
@@ -111,12 +113,23 @@ class _Looked:
         return [[float(mm) for mm in peak] for peak in peaks]
 
 
-def _look(name: str, volume: Volume, score_map: np.ndarray, truth: np.ndarray | None, facts: RunFacts) -> _Looked:
-    affine = usable(volume.affine)
+def describe(
+    places: list[Place], labels: np.ndarray, files: ScanFiles, facts: RunFacts, affine: np.ndarray
+) -> list[Place]:
+    """Places with their names and what each member finds of them, where the run kept what that takes."""
+    assert files.map_path is not None
+    found = named(places, labels, facts.to_mni(files.name))
+    return agreeing(found, labels, usable_affine(affine), files.map_path)
+
+
+def _look(
+    files: ScanFiles, volume: Volume, score_map: np.ndarray, truth: np.ndarray | None, facts: RunFacts
+) -> _Looked:
+    affine = usable_affine(volume.affine)
     unit = to_unit_range(volume.data, facts.region)
     body = body_mask(unit)
     labels, places = find_places(score_map, facts.threshold, body, affine)
-    places = named(places, labels, facts.to_mni(name))
+    places = describe(places, labels, files, facts, affine)
     decades = facts.scale.decades(score_map)
     return _Looked(body, labels, places, decades, affine, make_display(unit, decades, labels, truth, body, affine))
 
@@ -126,7 +139,7 @@ def preview(files: ScanFiles, facts: RunFacts) -> Image.Image | ScanSummary:
     if files.map_path is None:
         return problem(files, NO_MAP)
     try:
-        found = _look(files.name, *read(files), facts)
+        found = _look(files, *read(files), facts)
     except ScanError as error:
         return problem(files, str(error))
     return mosaic(found.display, found.points_mm, facts.threshold_decades)
@@ -141,7 +154,7 @@ def _study(
     score_map: np.ndarray,
     truth: np.ndarray | None,
 ) -> Study:
-    found = _look(files.name, volume, score_map, truth, facts)
+    found = _look(files, volume, score_map, truth, facts)
     display, limit = found.display, facts.threshold_decades
     save_viewer_files(target, files.name, found.labels, found.places, volume.header, volume.affine)
     summary = ScanSummary(
@@ -166,12 +179,6 @@ def _study(
         _axial_range_mm(display),
         None if to_mni is None else on_template(found.labels > 0, to_mni),
     )
-
-
-def usable(affine: np.ndarray) -> np.ndarray:
-    """An affine that volumes can be measured with: voxels of 1 mm where the header's is none."""
-    usable = np.isfinite(affine).all() and abs(np.linalg.det(affine[:3, :3])) > 1e-9
-    return affine if usable else np.eye(4)
 
 
 def _counts(score_map: np.ndarray, body: np.ndarray, affine: np.ndarray, facts: RunFacts) -> list[int]:

@@ -8,6 +8,7 @@ import pytest
 
 from mood.errors import NoInputError, OutputError, UsageError
 from mood.evaluation.report.make import make_report, save_previews
+from mood.formats.member_volumes import save_members
 from tests.evaluation.report.toy_folder import AFFINE, HOSTILE, SHAPE, TWO, a_map, save, write_rows
 
 
@@ -272,3 +273,17 @@ def test_a_template_without_places_has_nothing_to_draw(folders):
     lay_on_template(folders, **{"sub-02": np.eye(4).tolist()})
     build(folders)
     assert "in none of 1 scans on the MNI template" in (folders / "report" / "index.html").read_text()
+
+
+def test_what_each_member_finds_of_a_place_is_in_table_and_page(folders):
+    build(folders)
+    assert "Whether the members" not in page(folders, "sub-01")  # the weights have none
+    everywhere, nowhere = np.ones(SHAPE, bool), np.zeros(SHAPE, bool)
+    found = {"detail": everywhere, "normative": nowhere}
+    save_members(folders / "out" / "members" / "sub-01.nii.gz", found, AFFINE)
+    assert build(folders)["sub-01"].places[1].members == "detail 100%, normative 0%"
+    text = page(folders, "sub-01")
+    assert text.count("<td>detail 100%, normative 0%</td>") == 2
+    assert '<th scope="col">Members</th>' in text
+    assert '<th scope="col">Members</th>' not in page(folders, HOSTILE)
+    assert "detail 100%, normative 0%" in (folders / "report" / "regions.csv").read_text()
