@@ -19,7 +19,7 @@ TOP = Path(__file__).parents[1]  # of the checkout, where there is one
 # Set in the container, where nothing can be installed: the VARIANT it was built as, and of which commit.
 IMAGE, REVISION = "MOOD_IMAGE", "MOOD_REVISION"
 VARIANTS = ("cpu", "gpu")  # images that bring what the extra of their name does; the first, the other engines' too
-IN_NO_IMAGE = ("int8", "dicom", "onnx", "ray", "toy", "dev")  # extras
+IN_NO_IMAGE = ("int8", "dicom", "onnx", "ray", "submit", "toy", "dev")  # extras
 
 
 def advice(*extras: str) -> str:
