@@ -19,9 +19,11 @@ RUN pip install --no-cache-dir --no-deps --only-binary=:all: --require-hashes -r
 
 # Code and weights, laid out as in a checkout. Any user may run the image, so everybody may read it, whatever the
 # permissions were at the place of the build. Only what cannot be read is changed: a changed file is stored twice.
+# The version is told, for the tags of git do not come along.
+ARG VERSION=0+unknown
 COPY . /workspace/
 WORKDIR /workspace
-RUN pip install --no-cache-dir --no-deps --no-build-isolation --editable . && \
+RUN SETUPTOOLS_SCM_PRETEND_VERSION_FOR_MOOD_OOD="${VERSION}" pip install --no-cache-dir --no-deps --no-build-isolation --editable . && \
     python -m compileall -q mood && \
     find . \( ! -perm -a+r -o -type d ! -perm -a+x \) -exec chmod a+rX {} + && \
     chmod a+rx run_*.sh docker/run.sh
@@ -35,5 +37,6 @@ ENV MOOD_IMAGE=${VARIANT} MOOD_REVISION=${REVISION}
 LABEL org.opencontainers.image.title="mood" \
       org.opencontainers.image.description="Out-of-distribution detection in brain MRI and abdominal CT" \
       org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
 CMD ["mood", "--help"]

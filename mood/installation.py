@@ -10,16 +10,28 @@ import platform
 import subprocess
 import sys
 from collections.abc import Iterable
+from importlib import metadata
 from pathlib import Path
 
 DISTRIBUTION = "mood-ood"  # pyproject.toml has the same name
-__version__ = "0.1.0"  # pyproject.toml and `mood.__version__` read it from here
+UNKNOWN = "0+unknown"  # the version of code that was never installed; the Dockerfile has the same
 TOP = Path(__file__).parents[1]  # of the checkout, where there is one
 
 # Set in the container, where nothing can be installed: the VARIANT it was built as, and of which commit.
 IMAGE, REVISION = "MOOD_IMAGE", "MOOD_REVISION"
 VARIANTS = ("cpu", "gpu")  # images that bring what the extra of their name does; the first, the other engines' too
-IN_NO_IMAGE = ("int8", "dicom", "onnx", "ray", "toy", "dev")  # extras
+IN_NO_IMAGE = ("int8", "dicom", "onnx", "ray", "submit", "toy", "dev")  # extras
+
+
+def _installed_version() -> str:
+    """What was installed, which a build takes from the tags of git."""
+    try:
+        return metadata.version(DISTRIBUTION)
+    except metadata.PackageNotFoundError:
+        return UNKNOWN
+
+
+__version__ = _installed_version()
 
 
 def advice(*extras: str) -> str:

@@ -11,8 +11,11 @@ log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 
 echo "ci_image: building $image on $base" >&2
+version=$(.venv/bin/python -m setuptools_scm 2>/dev/null || echo 0+unknown)
+revision=$(git rev-parse HEAD 2>/dev/null || echo unknown)
 start=$(date +%s)
-docker build --build-arg VARIANT="$variant" --build-arg BASE_IMAGE="$base" -t "$image" . >"$log" 2>&1 </dev/null || {
+docker build --build-arg VARIANT="$variant" --build-arg VERSION="$version" --build-arg REVISION="$revision" \
+    --build-arg BASE_IMAGE="$base" -t "$image" . >"$log" 2>&1 </dev/null || {
     cat "$log" >&2
     exit 1
 }

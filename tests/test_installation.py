@@ -10,7 +10,7 @@ import pytest
 
 from mood import installation
 from mood.engines import ENGINES
-from mood.installation import DISTRIBUTION, IMAGE, REVISION, VARIANTS, __version__, advice, revision, versions
+from mood.installation import DISTRIBUTION, IMAGE, REVISION, UNKNOWN, VARIANTS, __version__, advice, revision, versions
 
 TOP = Path(__file__).parents[1]
 PROJECT = tomllib.loads((TOP / "pyproject.toml").read_text())["project"]
@@ -100,6 +100,28 @@ def test_a_checkout_that_git_does_not_open_is_known_by_its_version(monkeypatch, 
     (tmp_path / ".git").write_text("gitdir: /nowhere")
     monkeypatch.setattr(installation, "TOP", tmp_path)
     assert revision() == f"{DISTRIBUTION} {__version__}"
+
+
+def test_the_version_is_that_of_the_last_tag(commit, tmp_path):
+    pytest.importorskip("setuptools_scm")
+    told = [sys.executable, "-m", "setuptools_scm", "--root", str(tmp_path)]
+    (tmp_path / "pyproject.toml").write_text((TOP / "pyproject.toml").read_text())
+    assert commit
+    subprocess.run(["git", "-C", str(tmp_path), "tag", "v9.8.7"], check=True)
+    done = subprocess.run(told, capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert done.stdout.strip().splitlines()[-1] == "9.8.7"
+
+
+def test_code_that_was_never_installed_has_no_version(monkeypatch):
+    monkeypatch.setattr(installation, "DISTRIBUTION", "mood-that-is-not-there")
+    assert installation._installed_version() == UNKNOWN
+    assert f"ARG VERSION={UNKNOWN}" in (TOP / "Dockerfile").read_text()
+
+
+def test_the_locks_hold_what_mood_is_built_with():
+    needed = tomllib.loads((TOP / "pyproject.toml").read_text())["build-system"]["requires"]
+    lines = (TOP / "docker" / "build.in").read_text().splitlines()
+    assert [line for line in lines if not line.startswith("#")] == needed
 
 
 def test_versions_are_of_what_has_been_loaded():

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from mood.cli.options import console
+from mood.cli.options import OutputOption, console
 from mood.cli.output import JsonOption, QuietOption, print_json
 from mood.errors import EXIT_SOME_FAILED
 from mood.regions import REGIONS
@@ -51,6 +51,38 @@ def check(
     if not report.sound:
         sys.exit(EXIT_SOME_FAILED)
     _say("No fault was found.")
+
+
+@app.command()
+def pack(
+    image: ImageArgument,
+    target: OutputOption,
+    name: Annotated[
+        str, typer.Option(metavar="REGISTRY/PROJECT/NAME:TAG", help="What it is to be called: it gets this tag.")
+    ],
+    quiet: QuietOption = False,
+) -> None:
+    """An archive of an image with checksums, bill of materials, provenance, push commands and an Apptainer recipe."""
+    from mood.submission import pack as packing
+    from mood.submission.containers import Engine
+
+    for path in packing.pack(image, name, target, Engine()):
+        _say(f"{path}  ({path.stat().st_size / 1e6:.1f} MB)")
+    _say(f"Push it with: sh {target}/*.push.sh")
+
+
+@app.command("grand-challenge")
+def grand_challenge(
+    source: Annotated[Path, typer.Option("--input", file_okay=False, help="Folder of the interfaces.")] = Path(
+        "/input"
+    ),
+    target: Annotated[Path, typer.Option("--output", file_okay=False, help="Of map and score.")] = Path("/output"),
+    model: Annotated[Path, typer.Option(file_okay=False, help="Of weights, if any.")] = Path("/opt/ml/model"),
+) -> None:
+    """Score one scan as a container of grand-challenge.org: interfaces in, map (.mha) and score (.json) out."""
+    from mood.submission.grand_challenge import run_job
+
+    _say(f"The score is {run_job(source, target, model):.4f}; map and score are in {target}")
 
 
 def _say(text: str) -> None:

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from gzip import GzipFile
 from pathlib import Path
 from typing import IO, Any
 
@@ -163,7 +164,7 @@ class Engine:
                 f"the image cannot be called so ({done.stderr.strip()})", where=name, fix="Use another name"
             )
 
-    def save(self, image: str, file: IO[bytes]) -> None:
+    def save(self, image: str, file: IO[bytes] | GzipFile) -> None:
         """Write an image as `docker load` reads it."""
         process = subprocess.Popen([self.program, "save", image], stdout=subprocess.PIPE)
         assert process.stdout is not None

@@ -83,7 +83,8 @@ def test_a_sound_image_has_no_findings(engine, build, cases):
 @pytest.mark.parametrize("name", FAULTS)
 def test_the_planted_fault_is_found_and_no_other(engine, build, cases, name):
     fault = FAULTS[name]
-    report = check_image(build(fault), cases, Limits(fault.seconds, memory_gib=0.1), 1.0, engine)
+    brain = {"brain": cases["brain"]}  # its two scripts are enough
+    report = check_image(build(fault), brain, Limits(fault.seconds, memory_gib=0.1), 1.0, engine)
     codes = {finding.code for finding in report.all_findings}
     assert fault.code in codes
     assert codes <= {fault.code, *fault.follows}
@@ -105,6 +106,22 @@ def test_the_command_line_says_it_in_words_and_for_programs(build, scans, capfd)
     told = json.loads(capfd.readouterr().out)
     assert not told["sound"]
     assert {f["code"] for script in told["scripts"] for f in script["findings"]} == {"nan"}
+
+
+def test_a_packed_image_is_the_image(engine, build, tmp_path, capfd):
+    pytest.importorskip("cyclonedx")
+    image, name, target = build(), "localhost/mood-test-packed:1", tmp_path / "out"
+    with pytest.raises(SystemExit) as error:
+        run(["submit", "pack", image, "--name", name, "-o", str(target)])
+    assert error.value.code == 0
+    subprocess.run(["sha256sum", "--check", "SHA256SUMS"], cwd=target, check=True, capture_output=True)
+    subprocess.run([engine.program, "rmi", name], check=True, capture_output=True)
+    archive = str(target / "mood-test-packed-1.tar.gz")
+    subprocess.run([engine.program, "load", "--input", archive], check=True, capture_output=True)
+    assert engine.facts(name)["Id"].endswith(image.removeprefix("sha256:"))
+    subprocess.run([engine.program, "rmi", name], check=True, capture_output=True)
+    bill = json.loads((target / "mood-test-packed-1.cdx.json").read_text())
+    assert any(part["purl"].startswith("pkg:deb/debian/libc6@") for part in bill["components"])
 
 
 def test_an_image_that_cannot_start_is_a_sentence(engine, base, tmp_path, capfd, scans):
