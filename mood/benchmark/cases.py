@@ -48,12 +48,12 @@ class Case:
 
 def planted_cases(entry: Entry, region: Region, kinds: Sequence[str], repeats: int, seed: int) -> Iterator[Case]:
     """A healthy scan as it is, then `repeats` times with one outlier of each kind."""
-    volume = _unit_volume(entry, region)
+    volume = unit_volume(entry, region)
     yield Case(f"{entry.name}_{HEALTHY}", HEALTHY, volume, np.zeros(volume.data.shape, np.uint8))
     x_mm, y_mm, z_mm = (float(mm) for mm in nib.affines.voxel_sizes(volume.affine))
     for repeat in range(repeats):
         for kind in kinds:
-            rng = np.random.default_rng([seed, repeat, _number(entry.name), _number(kind)])
+            rng = case_rng(entry.name, kind, repeat, seed)
             outlier = draw_outlier(kind, volume.data, rng, spacing_mm=(x_mm, y_mm, z_mm))
             planted, label = plant_outlier(volume.data, outlier)
             yield Case(f"{entry.name}_{repeat}_{kind}", kind, replace(volume, data=planted), label)
@@ -63,7 +63,7 @@ def lesion_case(entry: Entry, region: Region) -> Case:
     """A scan with real lesions; NAME_label.nii.gz beside it says where, and NAME without its number of what kind."""
     path = entry.path.with_name(f"{scan_name(entry.path)}_label.nii.gz")
     label = read_label_map(path).astype(np.uint8)
-    return Case(f"{entry.name}_{LESION}", lesion_kind(entry.name), _unit_volume(entry, region), label)
+    return Case(f"{entry.name}_{LESION}", lesion_kind(entry.name), unit_volume(entry, region), label)
 
 
 def lesion_kind(name: str) -> str:
@@ -77,9 +77,15 @@ def lesion_kind(name: str) -> str:
     return re.sub(r"(?<=.)[_-]?\d+$", "", name)
 
 
-def _unit_volume(entry: Entry, region: Region) -> Volume:
+def unit_volume(entry: Entry, region: Region) -> Volume:
+    """A scan in [0, 1] on its own voxels."""
     volume = load(entry.path)
     return replace(volume, data=to_unit_range(volume.data, region))
+
+
+def case_rng(name: str, kind: str, repeat: int, seed: int) -> np.random.Generator:
+    """What one case is drawn with, whatever other cases there are."""
+    return np.random.default_rng([seed, repeat, _number(name), _number(kind)])
 
 
 def _number(text: str) -> int:

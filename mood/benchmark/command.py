@@ -5,7 +5,8 @@ mood bench --data FOLDER [--quick] [--json FILE] [--pictures FOLDER]
 FOLDER holds scans and MANIFEST.csv with the columns file, use and spacing_mm. Baselines are trained on the scans
 whose use is `train`; measured are those of use `validation` (brains in two groups: every voxel side below 1.5 mm,
 and the others) and, apart, `validation only (other sites)` and, with their NAME_label.nii.gz, `lesion check`. Each
-healthy scan is scored as it is and with each of eight kinds of outlier, the FPI paper's five and three harder ones.
+healthy scan is scored as it is and with each of eight kinds of outlier, the FPI paper's five and three harder ones,
+and, apart, with patches of another scan of its group: FPI's own task.
 
 The figure that decides is the mean AP: for each kind the pixel average precision (float16, clipped, as the
 challenge reads maps) over the cases of that kind and the healthy cases, pooled; then the mean over the kinds.
@@ -25,7 +26,7 @@ import logging
 import math
 import textwrap
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,8 @@ from mood import runtime
 from mood.atomic import write_text
 from mood.benchmark import tables
 from mood.benchmark.baselines import ENGINES, methods_with_weights, on_engines, trained_baseline
-from mood.benchmark.cases import lesion_case, planted_cases
+from mood.benchmark.cases import Case, lesion_case, planted_cases
+from mood.benchmark.foreign import FOREIGN_PATCH, foreign_case
 from mood.benchmark.manifest import LESIONS, TRAIN, Entry, chosen, groups_of, read_manifest
 from mood.benchmark.run import Gallery, Keeper, measure
 from mood.benchmark.tally import Summary, Tally, summarise
@@ -49,7 +51,7 @@ from mood.weights.store import default_method, packaged_weights, read_folder, re
 
 log = logging.getLogger("bench")
 
-SETS = {tables.PUBLISHED: KINDS, tables.HARDER: HARDER_KINDS}
+SETS = {tables.PUBLISHED: KINDS, tables.HARDER: HARDER_KINDS, "foreign": (FOREIGN_PATCH,)}
 HELP_WIDTH = 80
 WIDEST = 180  # columns of the tables where there is no terminal
 
@@ -136,30 +138,39 @@ def tallies_of(
     region: Region, group: str, entries: list[Entry], methods: dict[str, Method], asked: argparse.Namespace, plan: Plan
 ) -> dict[str, Tally]:
     """Score the cases of a group; draw and keep what was asked for."""
-    lesions, repeats = group == LESIONS, math.ceil(plan.cases / len(entries))
-    gallery = Gallery(lesions)
+    gallery = Gallery(group == LESIONS)
     observers: list[Gallery | Keeper] = [gallery] if asked.pictures else []
     if asked.predictions:
         observers.append(Keeper(asked.predictions / region.name))
-    cases = (
-        case
-        for entry in entries
-        for case in (
-            [lesion_case(entry, region)]
-            if lesions
-            else planted_cases(entry, region, list(ALL_KINDS), repeats, asked.seed)
-        )
-    )
+    cases = lesion_cases(entries, region) if group == LESIONS else all_planted(entries, region, plan.cases, asked.seed)
     tallies = measure(methods, cases, observers, asked.smoothing_mm)
     if asked.pictures:
         gallery.save(asked.pictures / f"{region.name}-{group.replace(' ', '-')}.png")
     return tallies
 
 
+def lesion_cases(entries: list[Entry], region: Region) -> Iterator[Case]:
+    """Real lesions."""
+    yield from (lesion_case(entry, region) for entry in entries)
+
+
+def all_planted(entries: list[Entry], region: Region, count: int, seed: int) -> Iterator[Case]:
+    """Each scan healthy, with outliers of every kind, and with patches of the scan after it where there is another."""
+    repeats = math.ceil(count / len(entries))
+    for entry, other in zip(entries, entries[1:] + entries[:1], strict=True):
+        yield from planted_cases(entry, region, list(ALL_KINDS), repeats, seed)
+        if other is not entry:
+            yield from (foreign_case(entry, other, region, repeat, seed) for repeat in range(repeats))
+
+
 def summaries_of(tallies: dict[str, Tally], group: str, asked: argparse.Namespace, plan: Plan) -> tables.Group:
     """What each method reached on each set of kinds."""
     occurring = list(dict.fromkeys(kind for tally in tallies.values() for kind in tally.kinds))
-    sets = {LESIONS: occurring} if group == LESIONS else {name: list(kinds) for name, kinds in SETS.items()}
+    sets = (
+        {LESIONS: occurring}
+        if group == LESIONS
+        else {name: list(kinds) for name, kinds in SETS.items() if set(kinds) & set(occurring)}
+    )
     return {
         name: {
             method: summarise(tally, kinds, np.random.default_rng(asked.seed), plan.resamples)

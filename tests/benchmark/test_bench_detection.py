@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 from mood.benchmark.baselines import methods_with_weights, trained_baseline
+from mood.benchmark.command import all_planted
+from mood.benchmark.foreign import FOREIGN_PATCH
 from mood.benchmark.manifest import TRAIN, read_manifest
 from mood.evaluation.folder import evaluate_folder
 from mood.methods.baselines.atlas import Atlas, AtlasSettings
@@ -37,7 +39,7 @@ def test_tables_pictures_predictions_and_a_last_line_of_json(data, tmp_path, mon
     assert last["group"] == "brain, 1 mm"
     assert 0 < last["best_baseline_pixel_ap"] < 1
     assert last["mean_pixel_ap"] is None  # the default method was not asked for
-    for text in ("brain, 2 mm", "brain, other sites", "brain, lesions", "uniform_addition", "ring_lesion"):
+    for text in ("brain, 2 mm", "brain, other sites", "brain, lesions", "uniform_addition", "ring_lesion", "g_lesion"):
         assert text in printed
     found = json.loads((out / "a.json").read_text())["results"]["brain"]
     assert set(found) == {"1 mm", "2 mm", "other sites", "lesions"}
@@ -58,6 +60,15 @@ def assert_counted_again(folder: Path, summary: dict) -> None:
     assert again.average_precision.value == pytest.approx(
         summary["pooled"]["pixel_ap"]["value"], rel=5e-2
     )  # near chance, where maps in steps of 2^-15 tie
+
+
+def test_a_group_of_several_scans_has_patches_of_one_in_another(data):
+    entries = [entry for entry in read_manifest(data) if entry.use == TRAIN]
+    cases = list(all_planted(entries, BRAIN, 4, 0))
+    foreign = [case.name for case in cases if case.kind == FOREIGN_PATCH]
+    assert foreign == [f"{name}_{repeat}_{FOREIGN_PATCH}" for name in "abc" for repeat in (0, 1)]
+    assert len(cases) == 3 * (1 + 2 * 9)
+    assert FOREIGN_PATCH not in {case.kind for case in all_planted(entries[:1], BRAIN, 1, 0)}
 
 
 def test_a_baseline_is_trained_once(data, tmp_path, monkeypatch):

@@ -50,6 +50,24 @@ def test_without_an_anomalous_peak_the_distance_from_normal_is_the_score(rng):
     assert 0 <= levels.score(np.array([0.0]))[0] <= 1
 
 
+def test_a_bright_tail_that_the_reference_lacks_is_anomalous_without_a_peak(rng):
+    tissue = {"g10": 0.5, "g50": 0.45}
+    tail = np.clip(rng.uniform(0.5, 0.9, 1500), 0, 1)
+    levels = find_levels(measure(np.concatenate([grey(rng, **tissue), tail]), grey(rng, g10=0.5, g50=0.5)))
+    assert levels.split
+    (threshold,) = levels.thresholds
+    assert 0.53 < threshold < 0.6
+    assert levels.score(np.array([0.1, 0.5])).tolist() == pytest.approx([0, 0], abs=0.05)
+    assert levels.score(np.array([0.9]))[0] == 1
+    assert levels.mask(np.array([0.1, 0.5, 0.65, 0.9])).tolist() == [False, False, True, True]
+
+
+def test_a_tail_of_a_few_pixels_is_none(rng):
+    few = rng.uniform(0.6, 0.9, 20)
+    found = find_levels(measure(np.append(grey(rng, g10=0.5, g50=0.5), few), grey(rng, g10=0.5, g50=0.5)))
+    assert not found.split
+
+
 def test_one_grey_level_has_collapsed(rng):
     flat = measure(np.full(100, 0.5), np.full(100, 0.505))
     assert collapsed(flat)
