@@ -12,10 +12,9 @@ The figure that decides is the mean AP: for each kind the pixel average precisio
 challenge reads maps) over the cases of that kind and the healthy cases, pooled; then the mean over the kinds.
 Sample AUROC likewise: each kind against the healthy cases, then the mean. Brackets are 95 % bootstrap intervals
 over cases. A method whose maps come unsmoothed has a second row, smoothed as much as those of mix. Of each kind, of
-lesion too (what a file's name says before its number), the table has the AP of chance beside every AP. At the operating
-threshold, what one healthy voxel in 1,000 reaches, it has the F1 of objects and the false places in a healthy scan;
-methods that are not calibrated have neither. The last line
-printed is one JSON object: the default method on brains of 1 mm, the paper's five kinds.
+lesion too (what a file's name says before its number), the table has the AP of chance. At the operating threshold, what
+one healthy voxel in 1,000 reaches, it has the F1 of objects and the false places in a healthy scan, if the method
+is calibrated. The last line is one JSON object: the default method on brains of 1 mm, the paper's five kinds.
 """
 
 from __future__ import annotations
