@@ -20,7 +20,7 @@ row() {
     [ "$status" -eq 0 ] || { failed=yes; cat "$log" >&2; }
     rm -f "$log"
 }
-tests() { "$python" -m pytest -q -p no:cacheprovider "$@"; }
+tests() { "$python" -m pytest -p no:cacheprovider "$@"; }
 
 echo '| what | result |'
 echo '| --- | --- |'
