@@ -21,6 +21,7 @@ TUTORIALS = sorted(TOP.glob("docs/tutorials/*.md"))
 FENCE = re.compile(r'^```(sh|python)(?: title="([^"]*)")?\n(.*?)^```$', re.MULTILINE | re.DOTALL)
 NEEDS = "needs "
 DOCKER = "needs Docker"
+pytestmark = pytest.mark.timeout(900)  # a tutorial is many commands
 IMAGE = "mood"
 
 
