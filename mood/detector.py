@@ -187,7 +187,9 @@ def load_detector(
     chosen = methods.known(method or store.default_method(where, folder))
     running = engines.choose(engine, precision)
     found = store.find_weights(chosen, where, folder, methods.MEMBERS.get(chosen, ()))
-    return Detector(methods.load_method(found, running), found)
+    detector = Detector(methods.load_method(found, running), found)
+    log.info("weights: %s, SHA-256 %s; %s", found.path, found.sha256, detector)
+    return detector
 
 
 def score(
