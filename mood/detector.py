@@ -188,7 +188,7 @@ def load_detector(
     running = engines.choose(engine, precision)
     found = store.find_weights(chosen, where, folder, methods.MEMBERS.get(chosen, ()))
     detector = Detector(methods.load_method(found, running), found)
-    log.info("weights: %s, SHA-256 %s; %s", found.path, found.sha256, detector)
+    log.info("weights of %s for %s: %s, SHA-256 %s", chosen, where, found.path, found.sha256)
     return detector
 
 
