@@ -187,7 +187,9 @@ def load_detector(
     chosen = methods.known(method or store.default_method(where, folder))
     running = engines.choose(engine, precision)
     found = store.find_weights(chosen, where, folder, methods.MEMBERS.get(chosen, ()))
-    return Detector(methods.load_method(found, running), found)
+    detector = Detector(methods.load_method(found, running), found)
+    log.info("weights of %s for %s: %s, SHA-256 %s", chosen, where, found.path, found.sha256)
+    return detector
 
 
 def score(

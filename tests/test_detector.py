@@ -78,6 +78,12 @@ def test_a_result_says_what_it_is(scan):
     assert len(result._repr_html_()) < 500
 
 
+def test_the_log_says_which_weights_were_taken(weights, caplog):
+    caplog.set_level("INFO")
+    found = load_detector("brain", weights=weights).weights
+    assert f"weights of atlas for brain: {found.path}, SHA-256 {found.sha256}" in caplog.text
+
+
 def test_a_detector_is_loaded_from_a_folder_named_as_text_or_path(weights, healthy):
     expected = load_method(read_folder(weights))
     for folder in (weights, str(weights)):

@@ -135,7 +135,7 @@ def predict(task: Task, paths: list[Path], console: Console, as_json: bool) -> i
         status = watch.go() or _status(task, paths)
     if as_json:
         output.print_json(scans.as_json(watch.outcomes, watch.method, task.target))
-    told = scans.sentence(watch.outcomes, watch.method or "nothing", task.target)
+    told = scans.sentence(watch.outcomes, watch.method or "nothing", task.target, "the log says why")
     console.print(told, highlight=False, markup=False, soft_wrap=True)
     return status
 

@@ -106,8 +106,8 @@ def print_closing_table(console: Console, outcomes: Sequence[Outcome], calibrate
     console.print(more + (words if calibrated else UNCALIBRATED), highlight=False)
 
 
-def sentence(outcomes: Sequence[Outcome], method: str, target: Path) -> str:
-    """What happened and where things are."""
+def sentence(outcomes: Sequence[Outcome], method: str, target: Path, why: str = "scores.csv says why") -> str:
+    """What happened and where things are; `why` is where a reason is found, for scans that are not fit to score."""
     kinds = ("done", "skipped", "failed", "missing")
     done, skipped, failed, missing = (sum(one.status == kind for one in outcomes) for kind in kinds)
     told = f"{done} of {len(outcomes)} scans scored with {method}"
@@ -115,7 +115,7 @@ def sentence(outcomes: Sequence[Outcome], method: str, target: Path) -> str:
     told += f", {failed} failed" if failed else ""
     told += f", {missing} missing" if missing else ""
     if unfit := sum(one.unfit for one in outcomes):
-        told += f", {unfit} not fit to score (scores.csv says why)"
+        told += f", {unfit} not fit to score ({why})"
     return f"{told}; outputs in {target}"
 
 

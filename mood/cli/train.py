@@ -98,7 +98,11 @@ def quantise(
     from mood.training import quantise as quantisation
     from mood.weights.store import read_folder
 
-    found = quantisation.quantise_weights(read_folder(weights), source, scans)
+    trained = read_folder(weights)
+    console.print(
+        f"measuring ranges on {scans} scans of {source}, to write int8 graphs into {weights}", highlight=False
+    )
+    found = quantisation.quantise_weights(trained, source, scans)
     console.print(
         f"int8 graphs in {weights}; on these scans the maps change by {found.mean:.2g} on average, "
         f"by {found.largest:.2g} at most",

@@ -34,7 +34,7 @@ from mood.weights.bundle import read_bundle, write_bundle
 log = logging.getLogger(__name__)
 
 FINE = "{} fine"  # a member on the finer grid
-FOUND_FROM = 3.0  # decades: rarer than 1 healthy voxel in 1,000
+FOUND_FROM = 2.0  # decades, 1 healthy voxel in 100: one member alone seldom reaches as far as all of them
 
 
 @dataclasses.dataclass(frozen=True)

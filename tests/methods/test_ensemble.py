@@ -153,7 +153,7 @@ def test_members_tell_where_each_finds_something_by_itself():
     scan = Detector(ensemble).conform(Volume(data, affine, nib.Nifti1Header(), Path("a.nii")))
     score_map, found = ensemble.score_with_members(scan)
     np.testing.assert_array_equal(score_map, ensemble.score_scan(scan))
-    np.testing.assert_array_equal(found["a"], scan.data > 0)  # 0.3 is as rare as 1 voxel in 1,000, 0.1 is not
+    np.testing.assert_array_equal(found["a"], scan.data > 0)  # 0.3 is as rare as 1 voxel in 1,000, 0.1 as 1 in 10
     assert not found["b"].any()
     unknown = joint([Known("a", 0.3, None), Known("b", 0.1, None)])
     assert unknown.score_with_members(scan)[1] == {}

@@ -14,8 +14,7 @@ from mood.evaluation.label_files import read_sample_score
 from mood.evaluation.report.facts import ScanFiles
 from mood.run_record import RUN_RECORD, SCORE_TABLE, printable
 from mood.volume import find_scans, scan_name
-from mood.weights.config import WeightsConfig
-from mood.weights.store import packaged_weights, read_folder
+from mood.weights.store import WeightsFolder, packaged_weights, read_folder
 
 log = logging.getLogger(__name__)
 
@@ -83,8 +82,8 @@ def read_record(predictions: Path) -> dict[str, Any]:
     return record if isinstance(record, dict) and isinstance(record.get("about", {}), dict) else {}
 
 
-def find_config(record: Mapping[str, Any], weights: Path | None) -> WeightsConfig | None:
-    """`config.json` of the weights that made the predictions; None where they are not at hand.
+def find_weights(record: Mapping[str, Any], weights: Path | None) -> WeightsFolder | None:
+    """The weights that made the predictions; None where they are not at hand.
 
     Raises
     ------
@@ -93,12 +92,12 @@ def find_config(record: Mapping[str, Any], weights: Path | None) -> WeightsConfi
     """
     wanted = record.get("about", {}).get("weights")
     if weights is not None:
-        config = read_folder(weights).config
-        if wanted and config.sha256 != wanted:
+        named = read_folder(weights)
+        if wanted and named.sha256 != wanted:
             fix = "Name the weights that the predictions were made with"
             raise UsageError("the predictions were made with other weights", where=weights, fix=fix)
-        return config
-    return next((found.config for found in packaged_weights() if wanted and found.sha256 == wanted), None)
+        return named
+    return next((found for found in packaged_weights() if wanted and found.sha256 == wanted), None)
 
 
 def read_participants(table: Path | None, scans: Path, names: list[str]) -> dict[str, dict[str, str]]:

@@ -61,6 +61,8 @@ class RunFacts:
         Of the weights, where they are at hand.
     command : str
         That made the report.
+    members : sequence of WeightsConfig
+        Of the weights that those are composed of.
     """
 
     region: Region
@@ -69,6 +71,7 @@ class RunFacts:
     record: Mapping[str, Any] = field(default_factory=dict)
     weights: WeightsConfig | None = None
     command: str = ""
+    members: Sequence[WeightsConfig] = ()
 
     @property
     def method(self) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 from mood.atomic import check_writable, private_folder, remove_stale, replacing, write_text
 from mood.errors import ScanError, UsageError
 from mood.evaluation.places import places_csv
-from mood.evaluation.report.collect import find_config, find_files, read_participants, read_record
+from mood.evaluation.report.collect import find_files, find_weights, read_participants, read_record
 from mood.evaluation.report.facts import Reference, RunFacts, ScanFiles, ScanSummary
 from mood.evaluation.report.mean_map import MeanMap
 from mood.evaluation.report.pages import Group, Pages
@@ -119,7 +119,8 @@ def run_facts(
 ) -> RunFacts:
     """What is known of the run that made the predictions; `UsageError` when it does not say its region."""
     record = read_record(predictions)
-    config = find_config(record, weights)
+    found = find_weights(record, weights)
+    config = found.config if found else None
     name = region or record.get("about", {}).get("region") or (config.region if config else None)
     if name is None:
         fix = "Say it with --region brain or --region abdom"
@@ -128,7 +129,8 @@ def run_facts(
         scale = RarityScale(config.calibration, measured=True)
     else:
         scale = RarityScale.of_maps(_thinned(files))
-    return RunFacts(get_region(name), scale, to_decades(one_in), record, config, command)
+    members = [member.config for member in found.members] if found else []
+    return RunFacts(get_region(name), scale, to_decades(one_in), record, config, command, members)
 
 
 def _thinned(files: list[ScanFiles]) -> Iterator[np.ndarray]:

@@ -156,10 +156,10 @@ def _footer(facts: RunFacts) -> dict[str, Any]:
         "versions": ", ".join(f"{name} {number}" for name, number in versions.items()),
         "device": ", ".join(str(facts.record[key]) for key in ("engine", "device") if key in facts.record),
         "checksum": facts.record.get("about", {}).get("weights", ""),
-        "trained_on": facts.weights.training.note if facts.weights else "",
+        "trained_on": sentences.trained_on(facts),
         "reached": sentences.reached(facts.weights.bench if facts.weights else None),
         "methods": sentences.methods_text(facts),
-        "bibtex": sentences.bibtex(facts.method),
+        "bibtex": sentences.bibtex(facts.method, on_template=facts.region.template is not None),
     }
 
 

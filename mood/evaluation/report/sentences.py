@@ -113,11 +113,19 @@ def reached(bench: Bench | None) -> str:
     )
 
 
+def trained_on(facts: RunFacts) -> str:
+    """What the weights, or those that they are composed of, were trained on; empty where they are not at hand."""
+    if facts.members:
+        return " ".join(f"{member.method}: {member.training.note}" for member in facts.members)
+    return facts.weights.training.note if facts.weights else ""
+
+
 def methods_text(facts: RunFacts) -> str:
     """A paragraph for the methods section of a paper."""
     version = facts.record.get("versions", {}).get(DISTRIBUTION, "unknown")
-    scans = facts.weights.training.training_scans if facts.weights else 0
-    trained = f", trained on {scans} healthy scans" if scans else ""
+    configs = facts.members or ([facts.weights] if facts.weights else [])
+    counts = [str(config.training.training_scans) for config in configs if config.training.training_scans]
+    trained = f", trained on {' and '.join(counts)} healthy scans" if counts else ""
     checksum = str(facts.record.get("about", {}).get("weights", ""))[:12]
     named = f" (weights with SHA-256 {checksum}…)" if checksum else ""
     measured = "held-out healthy scans" if facts.scale.measured else "the maps of the same folder"
@@ -138,10 +146,21 @@ PAPERS = {
         "@inproceedings{dey2021ascnet, title={ASC-Net: Adversarial-based Selective Network for Unsupervised Anomaly"
         " Segmentation}, author={Dey, Raunak and Hong, Yi}, booktitle={MICCAI}, year={2021}}"
     ),
+    "icbm": (
+        "@article{fonov2011icbm, title={Unbiased average age-appropriate atlases for pediatric studies}, author={Fonov,"
+        " Vladimir and Evans, Alan C and Botteron, Kelly and Almli, C Robert and McKinstry, Robert C and Collins, D"
+        " Louis}, journal={NeuroImage}, volume={54}, pages={313--327}, year={2011}}"
+    ),
+    "schaefer": (
+        "@article{schaefer2018parcels, title={Local-Global Parcellation of the Human Cerebral Cortex from Intrinsic"
+        " Functional Connectivity {MRI}}, author={Schaefer, Alexander and Kong, Ru and Gordon, Evan M and Laumann,"
+        " Timothy O and Zuo, Xi-Nian and Holmes, Avram J and Eickhoff, Simon B and Yeo, B T Thomas},"
+        " journal={Cerebral Cortex}, volume={28}, pages={3095--3114}, year={2018}}"
+    ),
 }
 
 
-def bibtex(method: str) -> str:
-    """What to cite for a method; its ideas are FPI's where it has no paper of its own."""
+def bibtex(method: str, *, on_template: bool = False) -> str:
+    """What to cite for a method, whose ideas are FPI's where it has no paper of its own, and for names of places."""
     keys = {"ascnet": ("ascnet",), "ensemble": ("fpi", "ascnet")}.get(method, ("fpi",))
-    return "\n".join(PAPERS[key] for key in keys)
+    return "\n".join(PAPERS[key] for key in (*keys, *(("icbm", "schaefer") if on_template else ())))

@@ -283,7 +283,7 @@ def test_what_each_member_finds_of_a_place_is_in_table_and_page(folders):
     save_members(folders / "out" / "members" / "sub-01.nii.gz", found, AFFINE)
     assert build(folders)["sub-01"].places[1].members == "detail 100%, normative 0%"
     text = page(folders, "sub-01")
-    assert text.count("<td>detail 100%, normative 0%</td>") == 2
+    assert text.count('<td class="long">detail 100%, normative 0%</td>') == 2
     assert '<th scope="col">Members</th>' in text
     assert '<th scope="col">Members</th>' not in page(folders, HOSTILE)
     assert "detail 100%, normative 0%" in (folders / "report" / "regions.csv").read_text()

@@ -15,7 +15,7 @@ from mood.evaluation.report.facts import Agreement, Reference, ScanFiles, ScanSu
 from mood.evaluation.report.rarity import STEPS, RarityScale, one_in
 from mood.evaluation.report.viewer_files import fsleyes_colours, itksnap_labels, slicer_colours
 from mood.installation import DISTRIBUTION
-from mood.weights.config import Bench, WeightsConfig
+from mood.weights.config import Bench, TrainingFacts, WeightsConfig
 
 PLACE = Place(1, 3.14, 0.7, 0.4, (10.0, 20.0, 5.0), (-12.0, -0.3, 8.0), (10, 21, 5), "left", "left, upper, front", True)
 
@@ -101,6 +101,18 @@ def test_what_to_cite_and_how_it_was_done(facts):
     assert "mood-ood 9.9, method ascnet (weights with SHA-256 aaaaaaaaaaaa…)" in text
     assert "ASC-Net" in sentences.bibtex("ascnet")
     assert sentences.bibtex("ensemble").count("@") == 2
+    assert sentences.bibtex("mix", on_template=True).count("@") == 3
+
+
+def test_what_members_were_trained_on_is_told_of_each(facts):
+    own = WeightsConfig("joint", "brain", {}, training=TrainingFacts(note="Nothing."))
+    detail = WeightsConfig("detail", "brain", {}, training=TrainingFacts(training_scans=115, note="One site."))
+    normative = WeightsConfig("normative", "brain", {}, training=TrainingFacts(training_scans=83, note="Another."))
+    run = replace(facts, weights=own, members=[detail, normative])
+    assert sentences.trained_on(run) == "detail: One site. normative: Another."
+    assert "trained on 115 and 83 healthy scans" in sentences.methods_text(run)
+    assert sentences.trained_on(replace(facts, weights=own)) == "Nothing."
+    assert sentences.trained_on(facts) == ""
 
 
 @pytest.mark.parametrize(
