@@ -53,6 +53,7 @@ TRAINING = {
     "adversarial_weight": 0.003,
     "discriminator_floor": 0.8,
     "phase_steps": 48,
+    "stable_checks": 6,  # fewer and peaks that stand still for a while end a stage before the image is rebuilt
 }
 CURVE = ("stage", "round", "threshold", "dice")
 
