@@ -2,11 +2,11 @@
 
 Trained, Iro has few grey levels (Dey and Hong 2021, section 2). Its histogram over held-out inputs is
 compared with that over held-out reference images: a peak that the reference has as well is normal, one
-that the inputs hold at least twice as much of is anomalous. So anomalies may be brighter or darker than
+that the inputs hold at least three times as much of is anomalous. So anomalies may be brighter or darker than
 what is normal, or lie between two normal levels. The threshold is the valley between two peaks of
 different kinds; the score rises linearly from 0 at a normal peak through 0.5 at the valley to 1 at an
 anomalous peak. Anomalies of many grey levels, as real tumours are, make no peak but a tail beyond what is
-normal: there the threshold is where the inputs begin to hold twice as much. The original leaves all of
+normal: there the threshold is where the inputs begin to hold three times as much. The original leaves all of
 this to a person who looks at the histogram, and scales the images to the extremes of each batch before;
 here the levels are kept with the weights.
 """
@@ -28,7 +28,9 @@ BINS = 128
 SMOOTHING = 1.5  # bins
 FLOOR = 2e-4  # share of all pixels; emptier bins count as empty
 PROMINENCE = 0.15  # of log10: a peak is at least 1.4 times as high as the deeper of its two valleys
-EXCESS = 2.0  # times as many pixels of a level in the inputs as in the reference make it anomalous
+EXCESS = (
+    3.0  # times as many pixels of a level in the inputs as in the reference: slices of other heights differ twofold
+)
 LEAST_TAIL = 2e-3  # share of all pixels
 LEAST_SPREAD = 0.02  # an Iro whose grey levels differ by less has collapsed
 LEAST_RANGE = 1e-3  # of a histogram: narrower bins are no float32 numbers
@@ -148,8 +150,8 @@ def find_levels(histogram: Histogram) -> Levels:
 def tail_levels(histogram: Histogram, normal_peaks: list[int]) -> Levels | None:
     """Levels where what is anomalous is the bright end of the inputs' histogram; None without such an end.
 
-    The threshold is the grey level above which every level that the inputs hold is twice as frequent there as in the
-    reference.
+    The threshold is the grey level above which every level that the inputs hold is three times as frequent there as in
+    the reference.
 
     Parameters
     ----------
