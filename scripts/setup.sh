@@ -14,7 +14,7 @@ stamp=.venv/lock.sha256
 fingerprint=$(sha256sum < "$lock")
 if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$fingerprint" ]; then exit 0; fi
 
-echo "setup: creating .venv: about 400 MB of downloads the first time, two minutes or so without a word" >&2
+echo "setup: creating .venv: several hundred MB of downloads the first time, two minutes or so without a word" >&2
 "$python" -m venv .venv
 .venv/bin/python -m pip install --quiet --no-deps --only-binary=:all: --require-hashes -r "$lock"
 .venv/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
