@@ -101,7 +101,12 @@ class Method(ABC):
         return self.score_volume(scan.data)
 
     def score_with_members(self, scan: ConformedScan) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        """The map of a scan on `grid`, and where each member, by name, finds what 1 healthy voxel in 100 reaches."""
+        """The map of a scan on `grid`, and where each member, by name, finds what 1 healthy voxel in 100 reaches.
+
+        Parameters
+        ----------
+        scan : ConformedScan
+        """
         return self.score_scan(scan), {}
 
     def separate_maps(self, scan: np.ndarray) -> dict[str, np.ndarray]:
