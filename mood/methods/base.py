@@ -106,6 +106,7 @@ class Method(ABC):
         Parameters
         ----------
         scan : ConformedScan
+            On `grid`.
         """
         return self.score_scan(scan), {}
 
@@ -220,8 +221,7 @@ class Method(ABC):
         settings : dict, optional
             Of the method itself, as its weights folder has them.
         """
-        fix = "Name a folder that mood train wrote for it"
-        raise WeightsError(f"method '{cls.name}' is not composed of others", fix=fix)
+        raise WeightsError(f"method '{cls.name}' is not composed of others", fix="Name a folder mood train wrote for it")
 
     @property
     def grid(self) -> Grid:
