@@ -221,7 +221,7 @@ class Method(ABC):
         settings : dict, optional
             Of the method itself, as its weights folder has them.
         """
-        raise WeightsError(f"method '{cls.name}' is not composed of others", fix="Name a folder mood train wrote for it")
+        raise WeightsError(f"method '{cls.name}' is not composed of others", fix="Name a folder of mood train for it")
 
     @property
     def grid(self) -> Grid:
