@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import importlib.util
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
+import rich
 
 from mood.atomic import replacing
 from mood.engines import Forward
@@ -75,13 +77,26 @@ def quantise(network: keras.Model, images: Sequence[np.ndarray]) -> Any:
 
     from mood.engines.openvino import build_graph
 
-    return nncf.quantize(
-        build_graph(network),
-        nncf.Dataset([image[None] for image in images]),
-        subset_size=len(images),
-        preset=nncf.QuantizationPreset.MIXED,  # ranges of ReLU's output start at 0, those of normalisations do not
-        advanced_parameters=AdvancedQuantizationParameters(
-            overflow_fix=OverflowFix.ENABLE,
-            activations_range_estimator_params=RangeEstimatorParametersSet.MINMAX,
-        ),
-    )
+    graph = build_graph(network)
+    with _without_bars():
+        return nncf.quantize(
+            graph,
+            nncf.Dataset([image[None] for image in images]),
+            subset_size=len(images),
+            preset=nncf.QuantizationPreset.MIXED,  # ranges of ReLU's output start at 0, those of normalisations do not
+            advanced_parameters=AdvancedQuantizationParameters(
+                overflow_fix=OverflowFix.ENABLE,
+                activations_range_estimator_params=RangeEstimatorParametersSet.MINMAX,
+            ),
+        )
+
+
+@contextmanager
+def _without_bars() -> Iterator[None]:
+    """Within, NNCF draws no progress bars: rich's own console, which mood does not print on, is quiet."""
+    console = rich.get_console()
+    before, console.quiet = console.quiet, True
+    try:
+        yield
+    finally:
+        console.quiet = before

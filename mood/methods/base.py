@@ -101,7 +101,13 @@ class Method(ABC):
         return self.score_volume(scan.data)
 
     def score_with_members(self, scan: ConformedScan) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        """The map of a scan on `grid`, and where each member, by name, finds what 1 healthy voxel in 100 reaches."""
+        """The map of a scan on `grid`, and where each member, by name, finds what 1 healthy voxel in 100 reaches.
+
+        Parameters
+        ----------
+        scan : ConformedScan
+            On `grid`.
+        """
         return self.score_scan(scan), {}
 
     def separate_maps(self, scan: np.ndarray) -> dict[str, np.ndarray]:
@@ -215,8 +221,7 @@ class Method(ABC):
         settings : dict, optional
             Of the method itself, as its weights folder has them.
         """
-        fix = "Name a folder that mood train wrote for it"
-        raise WeightsError(f"method '{cls.name}' is not composed of others", fix=fix)
+        raise WeightsError(f"method '{cls.name}' is not composed of others", fix="Name a folder of mood train for it")
 
     @property
     def grid(self) -> Grid:
