@@ -13,9 +13,11 @@ ENV PATH=/opt/venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1
 # The large layer. It changes with the lock file only.
 ARG VARIANT=gpu
 COPY docker/requirements-${VARIANT}.lock /opt/requirements.lock
-# OpenVINO reports its use over the network through a package of its own, and does without when it is not there.
+# OpenVINO reports its use over the network through a package of its own, and does without when it is not there. What
+# TensorFlow brings to compile with, and to draw curves, is 0.4 GB that nothing here asks for.
 RUN pip install --no-cache-dir --no-deps --only-binary=:all: --require-hashes -r /opt/requirements.lock && \
-    pip uninstall --yes --quiet openvino-telemetry
+    pip uninstall --yes --quiet openvino-telemetry libclang tensorboard tensorboard-data-server && \
+    rm -rf /opt/venv/lib/python3*/site-packages/tensorflow/include
 
 # Code and weights, laid out as in a checkout. Any user may run the image, so everybody may read it, whatever the
 # permissions were at the place of the build. Only what cannot be read is changed: a changed file is stored twice.

@@ -6,6 +6,7 @@ import contextlib
 import importlib.util
 import logging
 import os
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -26,6 +27,11 @@ TRAINING_BACKENDS = BACKENDS[:3]  # the last one predicts only
 # What numbers can depend on, for records.
 LIBRARIES = ("keras", *BACKENDS, "nncf", "numpy", "scipy", "sklearn", "h5py", "nibabel")
 VARIABLE = "KERAS_BACKEND"  # what Keras reads when it is first imported
+CHECKED, VISIBLE = "MOOD_GPU_CHECKED", "CUDA_VISIBLE_DEVICES"
+DRIVER = "NVIDIA's driver 525 or newer, and a GPU of compute capability 6.0 or newer"  # of CUDA 12 and its TensorFlow
+# By its path, and without its folder among those that are imported from, where a module is called keras.
+FIRST_CONVOLUTION = (sys.executable, "-P", str(Path(__file__).parent / "engines" / "first_convolution.py"))
+FIRST_SECONDS = 120.0
 _tentative: set[str] = set()  # a value of it that nobody asked for
 
 
@@ -60,6 +66,8 @@ def prepare(backends: Sequence[str] = BACKENDS) -> str:
         raise MoodError("no engine for the networks is installed", fix=advice("cpu", "gpu"))
     _tentative.clear()
     os.environ[VARIABLE] = chosen
+    if chosen == "tensorflow":
+        leave_failing_gpu()
     return chosen
 
 
@@ -129,6 +137,22 @@ def quieten() -> None:
 def has_gpu() -> bool:
     """Whether a backend could find a GPU, told without importing one."""
     return any(Path("/dev").glob("nvidia[0-9]*")) or Path("/dev/kfd").exists()
+
+
+def leave_failing_gpu() -> None:
+    """Compute on the processor where the GPU fails at a first convolution, and say so; looked at once."""
+    if not has_gpu() or os.environ.get(CHECKED) or os.environ.get(VISIBLE) in ("", "-1"):
+        return
+    os.environ[CHECKED] = "1"  # for the processes that this one starts, too
+    try:
+        done = subprocess.run(FIRST_CONVOLUTION, capture_output=True, text=True, check=False, timeout=FIRST_SECONDS)
+        status, said = done.returncode, done.stderr.strip()
+    except subprocess.TimeoutExpired:
+        status, said = 1, f"it takes longer than {FIRST_SECONDS:g} s"
+    if status:
+        os.environ[VISIBLE] = "-1"
+        reason = said.splitlines()[-1][:200] if said else f"the process ended with status {status}"
+        log.warning("the GPU cannot be used (%s); computing on the CPU. It needs %s.", reason, DRIVER)
 
 
 def ensure_temporary_folder(output: Path) -> None:

@@ -51,6 +51,55 @@ def test_what_keras_was_imported_on_stays(monkeypatch):
     assert runtime.prepare(("openvino",)) == runtime.fixed_backend() == keras.backend.backend()
 
 
+@pytest.fixture
+def gpu(monkeypatch):
+    """gpu(code) is a machine with a GPU at which the first convolution does this."""
+
+    def gpu(code: str, seconds: float = 60.0) -> None:
+        monkeypatch.setattr(runtime, "has_gpu", lambda: True)
+        monkeypatch.setattr(runtime, "FIRST_CONVOLUTION", (sys.executable, "-c", code))
+        monkeypatch.setattr(runtime, "FIRST_SECONDS", seconds)
+
+    for name in (runtime.CHECKED, runtime.VISIBLE):
+        monkeypatch.setenv(name, "before")  # so that it is as it was afterwards
+        monkeypatch.delenv(name)
+    return gpu
+
+
+@pytest.mark.parametrize(
+    ("code", "seconds", "said"),
+    [
+        ("import sys; print('first\\nno kernel image', file=sys.stderr); sys.exit(1)", 60.0, "no kernel image"),
+        ("import os; os.abort()", 60.0, "status -6"),
+        ("import time; time.sleep(60)", 0.5, "longer than 0.5 s"),
+    ],
+)
+def test_a_gpu_that_fails_is_left_with_a_sentence(gpu, caplog, code, seconds, said):
+    gpu(code, seconds)
+    runtime.leave_failing_gpu()
+    assert os.environ[runtime.VISIBLE] == "-1"
+    (line,) = caplog.messages
+    assert said in line
+    assert "computing on the CPU. It needs NVIDIA's driver 525 or newer" in line
+
+
+def test_a_gpu_that_works_is_used_and_looked_at_once(gpu, caplog):
+    gpu("")
+    runtime.leave_failing_gpu()
+    gpu("raise SystemExit(1)")
+    runtime.leave_failing_gpu()
+    assert runtime.VISIBLE not in os.environ
+    assert caplog.messages == []
+
+
+def test_the_first_convolution_passes_a_tensorflow_for_processors():
+    tensorflow = pytest.importorskip("tensorflow")
+    if tensorflow.config.list_physical_devices("GPU"):
+        pytest.skip("there is a GPU")
+    done = subprocess.run(runtime.FIRST_CONVOLUTION, capture_output=True, text=True, check=False)
+    assert done.returncode == int(tensorflow.test.is_built_with_cuda()), done.stderr
+
+
 def test_without_a_backend_it_says_what_to_install(fresh):
     fresh("", set())
     runtime.prepare_import()  # the command may need none

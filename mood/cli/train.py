@@ -59,12 +59,23 @@ def train(
     start_from: Annotated[
         Path | None, typer.Option(file_okay=False, help="Weights folder to start from, of the same method and network.")
     ] = None,
+    on_devices: Annotated[
+        int, typer.Option("--devices", min=1, max=1024, help="Share each batch out among so many GPUs.")
+    ] = 1,
+    hosts: Annotated[
+        Path | None,
+        typer.Option(dir_okay=False, help="File of HOST[:PORT] lines: train on all of them; run this on each."),
+    ] = None,
     verbose: VerboseOption = False,
     quiet: QuietOption = False,
 ) -> None:
     """Train a method on healthy scans. The same command again goes on where it stopped."""
+    from mood.engines.devices import read_hosts
     from mood.training import run as training
 
+    machines = read_hosts(hosts) if hosts else ()
+    if machines and on_devices > 1:
+        raise UsageError("--devices and --hosts are given", fix="Leave out --devices: all of each host's are used")
     where = get_region(region)
     method = _method_of(recipe, method) if recipe else method or where.training_method
     changes = parse_settings(setting or [])
@@ -75,7 +86,9 @@ def train(
         changes = {"grid_shape": grid.shape, "spacing_mm": grid.spacing_mm} | changes
     schedule = training.Schedule(epochs, steps, check_every, held_out, seed)
     with _TrainingBar(steps) as bar:
-        training.train(source, target, method, where, changes, schedule, note, bar, unlabelled, start_from)
+        training.train(
+            source, target, method, where, changes, schedule, note, bar, unlabelled, start_from, on_devices, machines
+        )
     use = f"mood predict --region {region} --method {method} --weights {target} -i SCANS -o RESULTS"
     console.print(f"Trained. Use it with: {use}", highlight=False, markup=False, soft_wrap=True)
 

@@ -54,6 +54,7 @@ class Method(ABC):
     name: ClassVar[str]
     settings_type: ClassVar[type[Settings]]
     learns_from_unlabelled: ClassVar[bool] = False  # whether `unlabelled` means anything to it
+    shares_batches: ClassVar[bool] = False  # whether `train_epoch` steps by `mood.engines.devices.train_on_batch`
     trains_on_native: ClassVar[bool] = False  # whether `train_epoch` gets scans at their native resolution
     sees_finer: ClassVar[bool] = False  # whether its weights work on finer grids than their own, by `on_grid`
     trained_kinds: tuple[str, ...] = ()  # kinds of benchmark outliers that training holds something like

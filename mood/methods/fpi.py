@@ -19,7 +19,7 @@ from keras import ops
 from msgspec import Meta
 
 from mood import runtime
-from mood.engines import Forward
+from mood.engines import Forward, devices
 from mood.engines.keras import batch_images
 from mood.intensities import standardised
 from mood.methods.base import finite
@@ -65,6 +65,7 @@ class Fpi(NetworkMethod):
 
     name = "fpi"
     settings_type = FpiSettings
+    shares_batches = True
     settings: FpiSettings
     shown = (
         "Every slice along slice_axis, one channel; every step-th voxel; standardised where look says so; zeros below "
@@ -125,7 +126,7 @@ class Fpi(NetworkMethod):
         order = rng.permutation(len(scans))
         for i, j in zip(order[0::2], order[1::2], strict=False):
             for images, targets in self._pair_batches(scans[i], scans[j], rng):
-                yield {"loss": float(self.network.train_on_batch(images, targets))}
+                yield {"loss": devices.train_on_batch(self.network, images, targets)}
 
     def optimizer_and_loss(self) -> tuple[keras.optimizers.Optimizer, Any]:
         loss = "binary_crossentropy" if self.settings.classes == 1 else class_entropy

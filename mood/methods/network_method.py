@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import keras
 
 from mood import runtime
-from mood.engines import Forward
+from mood.engines import Forward, devices
 from mood.engines.memory import in_halves
 from mood.methods.base import Method, UsedNetwork
 
@@ -32,9 +32,10 @@ class NetworkMethod(Method):
         self._runner = self._graphs = None
         for network in self.trained():
             if not network.compiled:
-                optimizer, loss = self.optimizer_and_loss()
-                network.compile(optimizer, loss, jit_compile=runtime.jit_compile())
-                optimizer.build(network.trainable_variables)
+                with devices.scope():
+                    optimizer, loss = self.optimizer_and_loss()
+                    network.compile(optimizer, loss, jit_compile=runtime.jit_compile())
+                    optimizer.build(network.trainable_variables)
 
     def trained(self) -> list[keras.Model]:
         """The networks that training changes."""

@@ -12,6 +12,8 @@ import keras
 import numpy as np
 from keras import layers, ops
 
+from mood.engines import devices
+
 LEVELS = 5
 FIRST = "enc0a_conv"  # the layer that sees the input
 SIDE_MULTIPLE = 2 ** (LEVELS - 1)
@@ -89,7 +91,7 @@ def _unit(x: keras.KerasTensor, filters: int, momentum: float, name: str, kernel
     x = layers.Conv2D(
         filters, kernel, padding="same", use_bias=False, kernel_initializer="he_normal", name=f"{name}_conv"
     )(x)
-    x = layers.BatchNormalization(momentum=momentum, name=f"{name}_norm")(x)
+    x = layers.BatchNormalization(momentum=momentum, synchronized=devices.count() > 1, name=f"{name}_norm")(x)
     return layers.ReLU(name=f"{name}_relu")(x)
 
 
@@ -106,7 +108,7 @@ def overlap_loss(
     dice_weight : float
         Of the overlap beside a cross-entropy of 1.
     """
-    shared = 2 * ops.sum(label * estimate) + 1
-    both = ops.sum(label * label) + ops.sum(estimate * estimate) + 1
+    shared = 2 * devices.total(ops.sum(label * estimate)) + 1
+    both = devices.total(ops.sum(label * label) + ops.sum(estimate * estimate)) + 1
     entropy = ops.mean(keras.losses.binary_crossentropy(label, estimate))
-    return entropy + dice_weight * (1 - shared / both)
+    return devices.own_part(entropy + dice_weight * (1 - shared / both))

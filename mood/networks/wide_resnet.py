@@ -18,6 +18,8 @@ import keras
 import numpy as np
 from keras import layers
 
+from mood.engines import devices
+
 # (filters in units of 16, times the width where flagged, stride) of each stage
 ENCODERS = {
     "dec": ((1, 1), (2, 2), (4, 2), (4, 2), (4, 2)),
@@ -91,13 +93,13 @@ def build_wide_resnet(
 
 def _residual_block(x: keras.KerasTensor, block: Block, folded: bool) -> keras.KerasTensor:
     name, down = block.name, 1 if block.up else block.stride
-    p = layers.BatchNormalization(name=f"{name}_bn1")(x)
+    p = layers.BatchNormalization(synchronized=devices.count() > 1, name=f"{name}_bn1")(x)
     p = layers.Activation("relu", name=f"{name}_relu1")(p)
     y = _conv(block.filters, 3, f"{name}_conv1", down, bias=folded)(p)
     if folded:  # ReLU commutes with nearest upsampling and is cheaper before it
         y = _upsample(layers.Activation("relu", name=f"{name}_relu2")(y), block, "up")
     else:
-        y = layers.BatchNormalization(name=f"{name}_bn2")(_upsample(y, block, "up"))
+        y = layers.BatchNormalization(synchronized=devices.count() > 1, name=f"{name}_bn2")(_upsample(y, block, "up"))
         y = layers.Activation("relu", name=f"{name}_relu2")(y)
     y = _conv(block.filters, 3, f"{name}_conv2")(y)
     if x.shape[-1] != block.filters:

@@ -11,12 +11,13 @@ stopped when the same command is given again. A seed and one uninterrupted run g
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from mood import runtime
 from mood.atomic import check_writable, locked, remove_stale
+from mood.engines import devices
 from mood.errors import TrainingError, UsageError
 from mood.methods import Method, load_arrays
 from mood.regions import Region
@@ -31,6 +32,7 @@ from mood.training.data import (
 )
 from mood.training.loop import BEST, STATE, Progress, Run, Schedule
 from mood.training.new_method import new_method
+from mood.training.own_folder import check_shares, own_folder
 from mood.training.record import TrainingRecord
 from mood.typed import Unfit, decode, encode
 from mood.volume import find_scans, scan_name
@@ -54,6 +56,8 @@ def train(
     on_step: Callable[[Progress, float], None] = lambda progress, loss: None,
     unlabelled: Path | None = None,
     start_from: Path | None = None,
+    on_devices: int = 1,
+    hosts: Sequence[str] = (),
 ) -> Path:
     """Train on the scans in `source` and write the weights to `target`.
 
@@ -79,6 +83,10 @@ def train(
         Folder of scans that may hold anything, for methods that learn from such.
     start_from : pathlib.Path, optional
         Weights folder of the same method, possibly of the other region; else a network starts from random weights.
+    on_devices : int
+        Of this machine, among which batches are shared out.
+    hosts : sequence of str
+        HOST:PORT of each machine that trains along; the same call is made on each, and the first one leaves files.
 
     Raises
     ------
@@ -95,12 +103,14 @@ def train(
         When the training diverges; the best checkpoint so far becomes the weights all the same.
     """
     schedule = _checked(schedule or Schedule())
-    method, note, earlier = _method_to_train(method_name, region, settings or {}, schedule.seed, start_from, note)
-    check_writable(target)
-    with locked(target / LOCK):
-        remove_stale(target)
-        run = _prepared_run(source, target, method, schedule, unlabelled, on_step)
-        _go(run, note, (*earlier, provenance.step("train", _files_read(run, source), unlabelled)))
+    with devices.shared(on_devices, hosts):
+        method, note, earlier = _method_to_train(method_name, region, settings or {}, schedule.seed, start_from, note)
+        check_shares(method)
+        check_writable(target)
+        with own_folder(target, LOCK) as folder, locked(folder / LOCK):
+            remove_stale(folder)
+            run = _prepared_run(source, folder, method, schedule, unlabelled, on_step)
+            _go(run, note, (*earlier, provenance.step("train", _files_read(run, source), unlabelled)))
     return target
 
 
@@ -110,7 +120,7 @@ def _method_to_train(
     """The method as training finds it, the note for its card, and the steps that made what it starts from."""
     runtime.prepare_training()
     runtime.seed_initial_weights(seed)
-    with runtime.mixed_precision():
+    with runtime.mixed_precision(), devices.scope():
         method = new_method(name, region, settings)
     if start_from is None:
         return method, note, []

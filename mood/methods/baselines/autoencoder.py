@@ -13,6 +13,7 @@ import keras
 import numpy as np
 from msgspec import Meta
 
+from mood.engines import devices
 from mood.methods.base import finite
 from mood.methods.network_method import NetworkMethod
 from mood.methods.settings import Settings
@@ -39,6 +40,7 @@ class Autoencoder(NetworkMethod):
 
     name = "autoencoder"
     settings_type = AutoencoderSettings
+    shares_batches = True
     settings: AutoencoderSettings
     shown = "Every slice along slice_axis, one channel, zeros below and to the right until sides are multiples of 16."
     answer = "The slice as it would be if healthy; the map is the absolute difference, cut off at 1."
@@ -77,7 +79,7 @@ class Autoencoder(NetworkMethod):
             size, filled = self.settings.batch_size, rng.permutation(filled_slices(slices))
             for batch in batches(filled[: max(1, len(filled) // size) * size], size):
                 images = pad_to_multiple(slices[batch], SIDE_MULTIPLE)[..., None]
-                yield {"loss": float(self.network.train_on_batch(images, images))}
+                yield {"loss": devices.train_on_batch(self.network, images, images)}
 
     def optimizer_and_loss(self) -> tuple[keras.optimizers.Optimizer, Any]:
         # Squared: most of a slice is air, and the absolute error is content with an answer of nothing but air.

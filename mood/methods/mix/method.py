@@ -19,6 +19,7 @@ import numpy as np
 from msgspec import Meta
 
 from mood.conform import content_box
+from mood.engines import devices
 from mood.engines.keras import batch_images
 from mood.errors import unknown
 from mood.intensities import can_be_standardised
@@ -76,6 +77,7 @@ class Mix(NetworkMethod):
 
     name = "mix"
     settings_type = MixSettings
+    shares_batches = True
     settings: MixSettings
     shown = (
         "Every slice along slice_axis of the middle of the grid, of content_share of it, sides multiples of 16. For "
@@ -139,7 +141,7 @@ class Mix(NetworkMethod):
         """Every scan is altered once, each with another partner."""
         self.prepare_training()
         for images, labels in self.batches(scans, rng):
-            yield {"loss": float(self.network.train_on_batch(images, labels))}
+            yield {"loss": devices.train_on_batch(self.network, images, labels)}
 
     def batches(self, scans: Sequence[NativeScan], rng: np.random.Generator) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Images (N, H, W, channels) and labels (N, H, W, 1) of an epoch, made while others are used."""
