@@ -126,8 +126,7 @@ class Method(ABC):
 
         Parameters
         ----------
-        spacing_mm : three floats
-            Of the scan's own voxels.
+        spacing_mm : three floats, of the scan's own voxels
         """
         return ()
 

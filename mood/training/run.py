@@ -63,14 +63,10 @@ def train(
 
     Parameters
     ----------
-    source : pathlib.Path
-        Folder of healthy scans.
-    target : pathlib.Path
-        Becomes a weights folder; also keeps the log, the checkpoints and the conformed scans.
-    method_name : str
-        As in `mood.methods.REGISTRY`.
-    region : Region
-        What the scans are of.
+    source, target : pathlib.Path
+        Folder of healthy scans; what becomes a weights folder, and keeps log, checkpoints and conformed scans too.
+    method_name, region : str, Region
+        As in `mood.methods.REGISTRY`; what the scans are of.
     settings : dict, optional
         Overrides of the method's settings by name.
     schedule : Schedule, optional
@@ -83,10 +79,9 @@ def train(
         Folder of scans that may hold anything, for methods that learn from such.
     start_from : pathlib.Path, optional
         Weights folder of the same method, possibly of the other region; else a network starts from random weights.
-    on_devices : int
-        Of this machine, among which batches are shared out.
-    hosts : sequence of str
-        HOST:PORT of each machine that trains along; the same call is made on each, and the first one leaves files.
+    on_devices, hosts : int, sequence of str
+        Devices of this machine that share batches; HOST:PORT of each machine that trains along by the same call, of
+        which the first one leaves files.
 
     Raises
     ------
@@ -95,8 +90,8 @@ def train(
     NoInputError
         When fewer than two scans are left to train on.
     UsageError
-        When `target` holds a run with other settings or other scans, another process trains there, a setting or the
-        schedule cannot be meant, or the method has no use for unlabelled scans.
+        When `target` holds another run, or one that goes on, a setting or the schedule cannot be meant, or the method
+        has no use for unlabelled scans.
     OutputError
         When `target` cannot be written to, or the disk is full; what was reached before is kept.
     TrainingError
