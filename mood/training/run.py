@@ -75,10 +75,8 @@ def train(
         A sentence on the data and their licences for the card.
     on_step : callable
         Called after each step with the progress and the loss.
-    unlabelled : pathlib.Path, optional
-        Folder of scans that may hold anything, for methods that learn from such.
-    start_from : pathlib.Path, optional
-        Weights folder of the same method, possibly of the other region; else a network starts from random weights.
+    unlabelled, start_from : pathlib.Path, optional
+        Scans that may hold anything, for methods that learn from such; weights of the same method, of either region.
     on_devices, hosts : int, sequence of str
         Devices of this machine that share batches; HOST:PORT of each machine that trains along by the same call, of
         which the first one leaves files.
