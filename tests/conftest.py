@@ -22,6 +22,8 @@ from mood.regions import REGIONS
 runtime.prepare_training()
 import keras  # noqa: E402 - on what trains, so that no test that predicts decides for those after it
 
+os.environ.pop(runtime.VARIABLE)  # programs that tests start choose for themselves, as they do for users
+
 SHAPE = (24, 20, 16)
 
 

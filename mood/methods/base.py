@@ -117,7 +117,7 @@ class Method(ABC):
         Parameters
         ----------
         scan : (X, Y, Z) float32 ndarray in [0, 1]
-            As for `score_volume`.
+            As of `score_volume`.
         """
         return {"": self.score_volume(scan)}
 
@@ -126,7 +126,8 @@ class Method(ABC):
 
         Parameters
         ----------
-        spacing_mm : three floats, of the scan's own voxels
+        spacing_mm : three floats
+            Of the scan's own voxels.
         """
         return ()
 
@@ -216,10 +217,8 @@ class Method(ABC):
 
         Parameters
         ----------
-        members : list of Method
-            In the order of `mood.methods.MEMBERS`.
-        settings : dict, optional
-            Of the method itself, as its weights folder has them.
+        members, settings : list of Method, dict, optional
+            In the order of `mood.methods.MEMBERS`; of the method itself, as its weights folder has them.
         """
         raise WeightsError(f"method '{cls.name}' is not composed of others", fix="Name a folder of mood train for it")
 

@@ -4,7 +4,7 @@ import socket
 import subprocess
 import sys
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -17,6 +17,19 @@ from mood.run_record import Outcome
 PROJECT = Path(__file__).parents[2]
 
 
+# Ports that Ray's agents would choose: it waits 15 seconds for them to say which, and a busy machine takes longer.
+AGENT_PORTS = (
+    "runtime-env-agent-port", "dashboard-agent-grpc-port", "dashboard-agent-listen-port", "metrics-export-port",
+)  # fmt: skip
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports of the loopback that nobody listens at."""
+    with ExitStack() as taken:
+        servers = [taken.enter_context(socket.create_server(("127.0.0.2", 0))) for _ in range(count)]
+        return [server.getsockname()[1] for server in servers]
+
+
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory):
     """The address of a Ray cluster of one node with two processors, as an administrator starts one.
@@ -24,11 +37,12 @@ def cluster(tmp_path_factory):
     On the loopback alone, but not at 127.0.0.1: Ray takes that for this machine's address in its network.
     """
     pytest.importorskip("ray")
-    with socket.create_server(("127.0.0.2", 0)) as free:
-        address = f"127.0.0.2:{free.getsockname()[1]}"
+    ports = free_ports(1 + len(AGENT_PORTS))
+    address = f"127.0.0.2:{ports[0]}"
     folder = tmp_path_factory.mktemp("ray", numbered=True)
     ray = [sys.executable, "-m", "ray.scripts.scripts"]
-    start = ["start", "--head", "--node-ip-address=127.0.0.2", f"--port={address.split(':')[1]}", "--num-cpus=2"]
+    start = ["start", "--head", "--node-ip-address=127.0.0.2", f"--port={ports[0]}", "--num-cpus=2"]
+    start += [f"--{name}={port}" for name, port in zip(AGENT_PORTS, ports[1:], strict=True)]
     start += ["--include-dashboard=false", "--object-store-memory=80000000", "--disable-usage-stats", "--block"]
     environment = os.environ | {"PYTHONPATH": str(PROJECT), "OMP_NUM_THREADS": "1", "RAY_TMPDIR": "/tmp"}
     environment["RAY_raylet_start_wait_time_s"] = "200"  # beside other tests
