@@ -2,10 +2,11 @@
 
     python scripts/train_packed.py --packs FOLDER --out OUT --state STATE --what mix3d fpi --minutes 5.5 2.3
 
-Each part writes OUT/NAME-brain.weights.h5 (half precision) and OUT/NAME-brain.json (method, settings, facts for the
-card), whole after each minute. STATE keeps what a later call of the same command goes on from. A part that fails is
-reported and the next one runs. `--deadline` is in seconds from the start of this script: the last part is cut so that
-the weights are written before it.
+Each part writes OUT/NAME-brain.weights.h5 (half precision; one a view for detail) and OUT/NAME-brain.json (method,
+settings, facts for the card), whole after each minute. STATE keeps what a later call of the same command goes on from.
+A part that fails is reported and the next one runs. `--deadline` is in seconds from the start of this script: the last
+part is cut so that the weights are written before it. Views of detail can be trained by processes of their own, beside
+one another (`--set 'views=["coronal"]'`, another OUT and STATE each), and `--from` goes on from trained weights.
 """
 
 from __future__ import annotations
@@ -17,21 +18,21 @@ import shlex
 import sys
 import time
 import traceback
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+if TYPE_CHECKING:
+    from mood.training.packed import TrainingScans
+
 START = time.monotonic()
-CHECK_SCANS = 4  # kept from training to measure on
 ROOM, BOX = 128, (200, 240, 196)  # scans and voxels that the array on the device has space for
 LAST_SECONDS = 20.0  # what comes after a training
 SLICE_BATCH = 64
 FPI_STEP = 2  # of the fine voxels in a slice, every second along each axis is looked at
 CHECK_BATCHES = 6
 ALL_FROM = 0.4  # share of the time after which mix3d is shown the subtle places as often as the others
-SITE_POWER = 0.35  # how far small sites are favoured: 0 not at all, 1 until all sites are drawn alike
 log = logging.getLogger("train_packed")
 
 
@@ -43,13 +44,13 @@ def main() -> None:
     runtime.prepare_training()
     runtime.seed_initial_weights(arguments.seed)
     log.info("%s, read after %.0f s", runtime.device(), time.monotonic() - START)
-    store = read_store(arguments)
+    scans = read_scans(arguments)
     arguments.out.mkdir(parents=True, exist_ok=True)
     failed = False
     for name, minutes in zip(arguments.what, arguments.minutes, strict=True):
         latest = START + arguments.deadline - LAST_SECONDS
         try:
-            PARTS[name](store, minutes * 60, latest, arguments)
+            PARTS[name](scans, minutes * 60, latest, arguments)
         except Exception:
             failed = True
             traceback.print_exc()
@@ -67,6 +68,10 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--batch", type=int, default=8, help="brains a step")
     parser.add_argument("--start", type=Path, help="arrays of the shipped mix-brain, which detail begins as")
+    parser.add_argument(
+        "--from", dest="trained", type=Path, help="arrays of a packaged method that detail goes on from"
+    )
+    parser.add_argument("--scanners", type=int, default=0, help="made-up ones, that fine scans are shown by once more")
     parser.add_argument("--room", type=int, default=ROOM)
     parser.add_argument(
         "--set", nargs="*", default=[], help="settings, NAME=VALUE in JSON, of the parts that have them"
@@ -74,34 +79,20 @@ def parsed() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def read_store(arguments: argparse.Namespace) -> Any:
-    """All scans found, in an array whose shape does not depend on how many there are."""
-    from mood.training.packed import load_packs
+def read_scans(arguments: argparse.Namespace) -> TrainingScans:
+    """The scans of the packs, in an array whose shape does not depend on how many there are."""
+    from mood.training.packed import training_scans
 
-    paths = pack_paths(arguments)
-    store = load_packs(paths, np.random.default_rng(arguments.seed))
-    log.info("%d scans of %d packs, box %s", len(store), len(paths), store.box)
+    paths, rng = pack_paths(arguments), np.random.default_rng(arguments.seed)
+    scans = training_scans(paths, arguments.scanners, rng)
+    log.info("%d scans to train on of %d packs", len(scans.training), len(paths))
     if arguments.room:
-        store = store.roomy(max(arguments.room, len(store)), tuple(np.maximum(BOX, store.box)))
-    return store
+        scans = scans.roomy(arguments.room, BOX)
+    return scans
 
 
 def pack_paths(arguments: argparse.Namespace) -> list[Path]:
     return sorted({path.name: path for folder in arguments.packs for path in folder.glob("*.npz")}.values())
-
-
-def parts_of(store: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Indices of the scans to train on and of those to measure on, spread over the sites."""
-    apart = np.linspace(0, len(store) - 1, CHECK_SCANS + 2)[1:-1].round().astype(int)
-    return np.setdiff1d(np.arange(len(store)), apart), apart
-
-
-def by_site(store: Any, rows: np.ndarray) -> Callable[[int, np.random.Generator], np.ndarray]:
-    """Draws hosts: no site is all there is, and finer scans, which show more, are drawn more often."""
-    _, inverse, counts = np.unique(store.sites[rows], return_inverse=True, return_counts=True)
-    weights = counts[inverse] ** -SITE_POWER / store.spacing_mm[rows].mean(axis=1)
-    weights = weights / weights.sum()
-    return lambda count, rng: rng.choice(rows, count, p=weights)
 
 
 def method_of(name: str, settings: dict[str, Any], arguments: argparse.Namespace) -> Any:
@@ -116,26 +107,28 @@ def method_of(name: str, settings: dict[str, Any], arguments: argparse.Namespace
         return new_method(name, BRAIN, chosen)
 
 
-def train_mix3d(store: Any, seconds: float, latest: float, arguments: argparse.Namespace) -> None:
+def train_mix3d(scans: TrainingScans, seconds: float, latest: float, arguments: argparse.Namespace) -> None:
     method = method_of("mix3d", {"batch_size": arguments.batch}, arguments)
-    facts = train_places("mix3d-brain", method, "network", store, seconds, latest, arguments)
+    facts = train_places("mix3d-brain", method, "network", scans, seconds, latest, arguments)
     described(method, "mix3d-brain", facts, arguments)
 
 
-def train_detail(store: Any, seconds: float, latest: float, arguments: argparse.Namespace) -> None:
+def train_detail(scans: TrainingScans, seconds: float, latest: float, arguments: argparse.Namespace) -> None:
     """A network a view; the first begins as mix when `--start` names its arrays, each other one as the one before.
 
     The first view gets half of the time: the later ones know what to look for.
     """
     method = method_of("detail", {"batch_size": arguments.batch}, arguments)
-    if arguments.start:
+    if arguments.trained:
+        method.load_weights(arguments.trained)
+    elif arguments.start:
         begin_as_mix(method, arguments.start)
     views, facts, before = method.settings.views, {}, None
     for number, view in enumerate(views):
-        if before is not None:
+        if before is not None and not arguments.trained:
             method.by_view[view].set_weights(before.get_weights())
         before, share = method.by_view[view], (0.5 if number == 0 else 0.5 / (len(views) - 1)) if len(views) > 1 else 1
-        facts[view] = train_places(f"detail-brain-{view}", method, view, store, seconds * share, latest, arguments)
+        facts[view] = train_places(f"detail-brain-{view}", method, view, scans, seconds * share, latest, arguments)
         described(method, "detail-brain", facts[view] | {"views": facts}, arguments)
 
 
@@ -155,30 +148,36 @@ def begin_as_mix(method: Any, arrays: Path) -> None:
 
 
 def train_places(
-    name: str, method: Any, learner: str, store: Any, seconds: float, latest: float, arguments: argparse.Namespace
+    name: str,
+    method: Any,
+    learner: str,
+    scans: TrainingScans,
+    seconds: float,
+    latest: float,
+    arguments: argparse.Namespace,
 ) -> dict[str, Any]:
     """A network that is shown altered places in three dimensions, the subtle ones more and more; what was measured."""
     from mood.methods.mix3d import SUBTLE
     from mood.training.timed import TimedRun
 
     method.prepare_training()
-    training, apart = parts_of(store)
-    rng, draw_hosts = np.random.default_rng(arguments.seed + int(time.time())), by_site(store, training)
+    store = scans.store
+    rng = np.random.default_rng(arguments.seed + int(time.time()))
     drawing, grid_mm, size = method.drawing(store), method.settings.spacing_mm[0], method.settings.batch_size
     network, images = method.learners(store, arguments.seed)[learner]
 
     def draw(share: float) -> Any:
-        eased = drawing.eased(SUBTLE, min(1.0, share / ALL_FROM))
-        return images.draw_batch(draw_hosts(size, rng), eased, grid_mm, rng)
+        eased = drawing if arguments.trained else drawing.eased(SUBTLE, min(1.0, share / ALL_FROM))
+        return images.draw_batch(scans.drawn(size, rng), eased, grid_mm, rng)
 
     fixed = np.random.default_rng(77)
-    check = [images.draw_batch(fixed.choice(apart, size), drawing, grid_mm, fixed) for _ in range(CHECK_BATCHES)]
+    check = [images.draw_batch(fixed.choice(scans.apart, size), drawing, grid_mm, fixed) for _ in range(CHECK_BATCHES)]
     rate = method.settings.learning_rate
     run = TimedRun(name, network, draw, images, check, seconds, arguments.out, arguments.state, rate)
-    return run.go(latest) | {"training_scans": len(training)}
+    return run.go(latest) | scans.facts()
 
 
-def train_fpi(store: Any, seconds: float, latest: float, arguments: argparse.Namespace) -> None:
+def train_fpi(scans: TrainingScans, seconds: float, latest: float, arguments: argparse.Namespace) -> None:
     from mood.networks.wide_resnet import side_multiple
     from mood.synthesis.places.foreign_slices import ForeignSlices, SliceFrame, draw_slices
     from mood.training.timed import TimedRun
@@ -189,18 +188,18 @@ def train_fpi(store: Any, seconds: float, latest: float, arguments: argparse.Nam
     shape = tuple(-(-round(full * share) // multiple) * multiple for share in method.region.content_share[:2])
     frame = SliceFrame(shape, (full, full), settings.spacing_mm[0] * FPI_STEP)
     method.prepare_training()
-    training, apart = parts_of(store)
-    rng, draw_hosts = np.random.default_rng(arguments.seed + int(time.time())), by_site(store, training)
+    store = scans.store
+    rng = np.random.default_rng(arguments.seed + int(time.time()))
 
     def draw(share: float) -> Any:
         """The foreign share falls from most of the patch to the published range within half of the time."""
         easier = max(0.0, 1.0 - 2.0 * share)
         alpha = (0.05, 0.4 * easier + 0.95 * (1.0 - easier))
-        return draw_slices(store, draw_hosts(settings.batch_size, rng), frame, alpha, rng)
+        return draw_slices(store, scans.drawn(settings.batch_size, rng), frame, alpha, rng)
 
     fixed = np.random.default_rng(77)
     check = [
-        draw_slices(store, fixed.choice(apart, settings.batch_size), frame, (0.05, 0.95), fixed)
+        draw_slices(store, fixed.choice(scans.apart, settings.batch_size), frame, (0.05, 0.95), fixed)
         for _ in range(CHECK_BATCHES)
     ]
     images = ForeignSlices(store, frame.shape)
@@ -208,7 +207,7 @@ def train_fpi(store: Any, seconds: float, latest: float, arguments: argparse.Nam
         "fpi-brain", method.network, draw, images, check, seconds, arguments.out, arguments.state,
         settings.learning_rate, labelled=0.02,
     )  # fmt: skip
-    described(method, run.name, run.go(latest) | {"training_scans": len(training)}, arguments)
+    described(method, run.name, run.go(latest) | scans.facts(), arguments)
 
 
 def described(method: Any, name: str, facts: dict[str, Any], arguments: argparse.Namespace) -> None:
@@ -222,9 +221,22 @@ def described(method: Any, name: str, facts: dict[str, Any], arguments: argparse
         "versions": versions(runtime.LIBRARIES), "scans": facts["training_scans"],
         "scans_sha256": list_digest(pack_paths(arguments)),
     }  # fmt: skip
-    training = facts | {"provenance": [made], "seed": arguments.seed, "device": runtime.device()}
+    training = facts | {
+        "provenance": [*made_before(arguments), made],
+        "seed": arguments.seed,
+        "device": runtime.device(),
+    }
     config = {"method": method.name, "region": "brain", "settings": method.settings.to_dict(), "training": training}
     (arguments.out / f"{name}.json").write_text(json.dumps(config, indent=1), encoding="utf-8")
+
+
+def made_before(arguments: argparse.Namespace) -> list[dict[str, Any]]:
+    """What the card of the weights that this goes on from says of their making."""
+    card = arguments.trained and arguments.trained.with_name("config.json")
+    if not (card and card.exists()):
+        return []
+    steps: list[dict[str, Any]] = json.loads(card.read_text(encoding="utf-8"))["training"]["provenance"]
+    return steps
 
 
 PARTS = {"mix3d": train_mix3d, "detail": train_detail, "fpi": train_fpi}

@@ -39,7 +39,7 @@ DICE_WEIGHT = 0.03  # more of it, and the map says yes or no where it should say
 # How often each kind of place is drawn: displaced and moved tissue most, since it is the hardest to see.
 WEIGHTS = {
     "foreign": 1.0, "graft": 0.7, "relocation": 2.0, "mirror": 1.5, "offset": 1.2, "profile": 1.5,
-    "dark_or_bright": 1.2, "noise": 1.0, "texture": 0.5, "bulge": 2.5, "shear": 1.0, "mass": 1.5, "lesion": 1.2,
+    "dark_or_bright": 1.2, "noise": 1.0, "texture": 0.5, "bulge": 2.5, "shear": 1.0, "mass": 2.0, "lesion": 2.0,
 }  # fmt: skip
 # What is hardest to see, and hides from a network that begins what it could learn from the rest.
 SUBTLE = ("foreign", "graft", "relocation", "mirror", "bulge", "shear", "mass")

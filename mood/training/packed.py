@@ -12,17 +12,22 @@ from __future__ import annotations
 import bz2
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.random import Generator
 
 from mood.engines.threads import thread_count
+from mood.regions import BRAIN
+from mood.synthesis.places.scanners import with_other_scanners
 from mood.synthesis.places.store import ScanStore, stacked
 
 DROPPED_BITS = 2  # of eight
 GREYS = 256 >> DROPPED_BITS
+CHECK_SCANS = 4  # kept from training to measure on
+FINE_MM = 1.4  # longest voxel side of the scans that other scanners are made of
+SITE_POWER = 0.35  # how far small sites are favoured: 0 not at all, 1 until all sites are drawn alike
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,3 +107,48 @@ def load_packs(paths: Sequence[Path], rng: Generator) -> ScanStore:
         [scan.to_template for scan in scans],
         [scan.site for scan in scans],
     )
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingScans:
+    """Scans of several packs, and what each is for.
+
+    Attributes
+    ----------
+    store : ScanStore
+        Those read first, then those that other scanners show.
+    training, apart : int ndarrays
+        Indices of the scans to train on and of those to measure on.
+    others : int
+        How many of those to train on are other scanners' pictures of the rest.
+    """
+
+    store: ScanStore
+    training: np.ndarray
+    apart: np.ndarray
+    others: int
+
+    def roomy(self, count: int, box: tuple[int, int, int]) -> TrainingScans:
+        """The same in a larger array."""
+        x, y, z = (int(n) for n in np.maximum(box, self.store.box))
+        return replace(self, store=self.store.roomy(max(count, len(self.store)), (x, y, z)))
+
+    def drawn(self, count: int, rng: Generator) -> np.ndarray:
+        """Hosts to train on: no site is all there is, and finer scans, which show more, are drawn more often."""
+        _, inverse, counts = np.unique(self.store.sites[self.training], return_inverse=True, return_counts=True)
+        weights = counts[inverse] ** -SITE_POWER / self.store.spacing_mm[self.training].mean(axis=1)
+        return rng.choice(self.training, count, p=weights / weights.sum())
+
+    def facts(self) -> dict[str, int]:
+        """What a card says of them."""
+        return {"training_scans": len(self.training) - self.others, "others": self.others}
+
+
+def training_scans(paths: Sequence[Path], scanners: int, rng: Generator) -> TrainingScans:
+    """The scans of some packs, a few of them kept apart; fine ones once more as so many made-up scanners show them."""
+    store = load_packs(paths, rng)
+    apart = np.linspace(0, len(store) - 1, CHECK_SCANS + 2)[1:-1].round().astype(int)
+    real = np.setdiff1d(np.arange(len(store)), apart)
+    fine = [i for i in real if store.spacing_mm[i].max() <= FINE_MM] if scanners else []
+    longer = with_other_scanners(store, fine, scanners, BRAIN, rng)
+    return TrainingScans(longer, np.setdiff1d(np.arange(len(longer)), apart), apart, len(fine))

@@ -38,6 +38,8 @@ class AlteredBrains:
     """
 
     def __init__(self, store: ScanStore, frame: tuple[int, int, int], side: int, mirrored: bool, seed: int = 0) -> None:
+        if store.voxels.size > np.iinfo(np.int32).max:
+            raise ValueError(f"{len(store)} scans in a box of {store.box} voxels are more than an index can reach")
         self.frame, self.side, self.mirrored, self.box, self.store = frame, side, mirrored, store.box, store
         bank = np.random.default_rng(seed).normal(size=(BANK_SIDE,) * 3)
         self.scans = ops.convert_to_tensor(store.voxels.reshape(-1))
