@@ -116,8 +116,8 @@ def _shown(
 
 def _joined(store: ScanStore, added: ScanStore) -> ScanStore:
     """Two stores as one, in a box that both fit."""
-    box = np.maximum(store.box, added.box)
-    first, second = (each.roomy(len(each), tuple(int(n) for n in box)) for each in (store, added))
+    x, y, z = (max(sides) for sides in zip(store.box, added.box, strict=True))
+    first, second = (each.roomy(len(each), (x, y, z)) for each in (store, added))
     return ScanStore(
         np.concatenate([first.voxels[: len(store)], second.voxels]),
         np.concatenate([first.spacing_mm, second.spacing_mm]),
