@@ -24,6 +24,7 @@ except ImportError:  # no wheel for this processor
 else:
     DAMAGED = (*DAMAGED, cast(type[Exception], IsalError))  # its stubs call it an instance
 
+MAGIC = b"\x1f\x8b"  # that compressed files begin with
 FASTEST = 1  # a level of both; higher ones gain a few per cent on score maps
 PIECE = 4 * 2**20  # bytes decompressed at once, straight into their place
 
@@ -89,13 +90,26 @@ def _check_sum(file: gzip.GzipFile) -> None:
             raise
 
 
+def content_size(path: Path) -> int:
+    """Bytes in a file, before compression if it is compressed: modulo 2^32 then, and of its last member, as gzip says.
+
+    Raises
+    ------
+    OSError
+        When it cannot be read or has less than four bytes.
+    """
+    with path.open("rb") as file:
+        if file.read(2) != MAGIC:
+            return path.stat().st_size
+        file.seek(-4, os.SEEK_END)
+        return int.from_bytes(file.read(4), "little")
+
+
 def is_whole_map(path: Path) -> bool:
     """Whether a compressed map is there and not cut short, told by its header and its last four bytes alone."""
     try:
         image: Any = nib.load(path)
         expected = image.dataobj.offset + math.prod(image.shape) * image.dataobj.dtype.itemsize
-        with path.open("rb") as file:
-            file.seek(-4, os.SEEK_END)
-            return int.from_bytes(file.read(4), "little") == expected % 2**32  # how gzip keeps the length
+        return content_size(path) == expected % 2**32
     except Exception:  # nibabel raises whatever a damaged header leads it to
         return False

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
+from scipy import ndimage
 
 from mood.geometry import body_spacing, scan_axes
 from mood.intensities import in_unit_range, understand
@@ -22,6 +23,8 @@ from mood.resampling import SAME_SPACING, Resampling, apply_along_axes, axis_res
 from mood.volume import Volume
 
 log = logging.getLogger(__name__)
+
+SPECK = 0.01  # of all voxels of content: less than that, and apart, is none of the body
 
 
 @dataclass(frozen=True)
@@ -156,7 +159,7 @@ def place(volume: Volume, region: Region, grid: Grid) -> PlacedScan:
         spacing, extent = region.grid.spacing_mm, data.shape
         centre = tuple((n - 1) / 2 for n in data.shape)
     else:
-        low, high = content_box(data)
+        low, high = body_box(data)
         centre = tuple((a + b - 1) / 2 for a, b in zip(low, high, strict=True))
         extent = tuple(b - a for a, b in zip(low, high, strict=True))
         spacing = body_spacing(volume, found, extent, region, grid)
@@ -202,6 +205,19 @@ def content_box(data: np.ndarray) -> tuple[tuple[int, ...], tuple[int, ...]]:
         filled = np.flatnonzero(data.max(axis=others) > 0)
         low.append(int(filled[0]) if filled.size else 0)
         high.append(int(filled[-1]) + 1 if filled.size else data.shape[axis])
+    return tuple(low), tuple(high)
+
+
+def body_box(data: np.ndarray) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """`content_box` without specks in the air: what is few voxels and apart from the rest along an axis."""
+    filled, low, high = data > 0, [], []
+    for axis in range(3):
+        counts = np.count_nonzero(filled, axis=tuple({0, 1, 2} - {axis}))
+        pieces, _ = ndimage.label(counts)
+        sizes = np.bincount(pieces, counts)
+        kept = np.flatnonzero(sizes[pieces] >= max(SPECK * sizes.sum(), 1))
+        low.append(int(kept[0]) if kept.size else 0)
+        high.append(int(kept[-1]) + 1 if kept.size else data.shape[axis])
     return tuple(low), tuple(high)
 
 

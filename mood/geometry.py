@@ -28,7 +28,7 @@ SAME_SIZE = 0.02  # relative difference under which two voxel sizes agree
 SIZES = (1e-9, 1e9)  # of voxels, in any unit: outside of these a number is damage, and arithmetic breaks on it
 DEGENERATE = 1e-6  # of an affine's largest singular value: a smaller one is no axis
 MM_BY_UNIT = {1: 1000.0, 2: 1.0, 3: 0.001}  # NIfTI's xyzt_units: metre, millimetre, micrometre
-OTHER_UNITS = (1.0, 1000.0, 10.0, 0.1, 0.001)  # in the order in which they are tried when the header's fits no body
+OTHER_UNITS = (1.0, 1000.0, 10.0, 0.1, 0.001, 100.0, 0.01)  # as they are tried when the header's fits no body
 
 Spacing = tuple[float, float, float]
 
@@ -152,7 +152,7 @@ def _in_mm(volume: Volume, sizes: Spacing, declared: float, extent: tuple[int, .
             return spacing  # type: ignore[return-value]
     reach = _reach(sizes, extent, grid)
     log.warning(
-        "%s: voxels of %s mm make the scan %.3g times too large; it is scaled to fit the grid",
+        "%s: voxels of %s mm make the scan %.3g times as large as the grid; it is scaled to fit",
         volume.path, _text([size * declared for size in sizes]), reach * declared,
     )  # fmt: skip
     return tuple(size / reach for size in sizes)  # type: ignore[return-value]

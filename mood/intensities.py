@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mood.background import Background, find_background
+from mood.background import Background, find_background, find_padding, robust_top
 from mood.ct_units import ct_window
 from mood.regions import Region
 
@@ -63,11 +63,7 @@ def understand(data: np.ndarray, region: Region) -> Understanding:
     ----------
     data : (X, Y, Z) float32 ndarray, finite
     """
-    if region.has_units:
-        window = ct_window(data, region.window_hu)
-        fits = (window.low, window.high) == (0.0, 1.0) and in_unit_range(data)
-        return Understanding(window.taken_for, window.low, window.high, doubt=window.doubt, as_it_is=fits)
-    return _understand_mr(data)
+    return _understand_ct(data, region) if region.has_units else _understand_mr(data)
 
 
 def to_unit_range(data: np.ndarray, region: Region) -> np.ndarray:
@@ -80,22 +76,29 @@ def to_unit_range(data: np.ndarray, region: Region) -> np.ndarray:
     return understand(data, region).apply(data)
 
 
+def _understand_ct(data: np.ndarray, region: Region) -> Understanding:
+    padding = find_padding(data)
+    window = ct_window(data if padding is None else padding.replaced(data), region.window_hu)
+    fits = padding is None and (window.low, window.high) == (0.0, 1.0) and in_unit_range(data)
+    surround = Background(None, None if padding is None else padding.mask)
+    return Understanding(window.taken_for, window.low, window.high, surround, window.doubt, fits)
+
+
 def _understand_mr(data: np.ndarray) -> Understanding:
     background = find_background(data)
-    value = background.value if background.value is not None else min(0.0, float(data.min()))
-    is_tissue = data != np.float32(value)
-    if background.dust is not None:
-        is_tissue &= ~background.dust
-    tissue = data[is_tissue]
+    seen = data if background.dust is None else data[~background.dust]
+    value = background.value if background.value is not None else min(0.0, float(seen.min(initial=0.0)))
+    tissue = seen[seen != np.float32(value)]
     if not tissue.size:
         return Understanding("MR without tissue", value, value + 1.0, background)
-    low, darkest, brightest, high = map(float, np.percentile(tissue, [0.1, 1.0, 99.0, 99.9]))
+    darkest, brightest = map(float, np.percentile(tissue, [1.0, 99.0]))
+    low, high = -robust_top(-tissue, -brightest), robust_top(tissue, darkest)
     if not high > low:  # tissue of one value
-        low, high = min(low, value), max(float(data.max()), value)
+        low, high = min(low, value), max(float(seen.max()), value)
     if background.dust is None and value == 0.0 and in_unit_range(data) and high >= BRIGHT_ENOUGH:
         return Understanding("MR in [0, 1]", background=background, as_it_is=True)
     below = np.count_nonzero(tissue < value) / tissue.size
-    spread = max(brightest - darkest, 1e-12)
+    spread = brightest - darkest
     if below >= 1 - TWO_SIDED and value - brightest < FAR * spread:
         doubt = "tissue is darker than its background throughout: taken as dark for bright"
         return Understanding(f"inverted MR from {value:g} to {low:g}", value, low, background, doubt)
@@ -107,7 +110,7 @@ def _understand_mr(data: np.ndarray) -> Understanding:
 
 def _window(data: np.ndarray, low: float, high: float) -> np.ndarray:
     scaled = data - np.float32(low)
-    scaled /= np.float32(high - low if abs(high - low) > 1e-12 else 1e-12)
+    scaled /= np.float32(high - low) or np.float32(1.0)
     return np.clip(scaled, 0.0, 1.0, out=scaled)
 
 

@@ -20,19 +20,14 @@ from mood.errors import ScanError, UsageError
 
 log = logging.getLogger(__name__)
 
-GZIP_MAGIC = b"\x1f\x8b"
 KINDS = {348: nib.Nifti1Header, 540: nib.Nifti2Header}  # by the length of the header, which it begins with
 LARGEST_EXTENSIONS = 2**28  # bytes between header and voxels
 LARGEST_VOXELS = 2**29  # 2 GiB as float32; 512 x 512 x 2048
 LIMIT = "MOOD_MAX_VOXELS"  # the environment's word for another limit
 RE_EXPORT = "Export or copy the scan again"
 READ_ERRORS: tuple[type[Exception], ...] = (
-    *compression.DAMAGED,
-    ValueError,
-    ArithmeticError,
-    HeaderDataError,
-    MemoryError,
-)
+    *compression.DAMAGED, ValueError, ArithmeticError, HeaderDataError, MemoryError,
+)  # fmt: skip
 SUFFIXES = (".nii.gz", ".nii")
 READ_SUFFIXES = (*SUFFIXES, ".mgz", ".mgh", ".hdr", ".img")  # the last four by `mood.formats.other_images`
 
@@ -99,7 +94,7 @@ def read_head(path: Path) -> NiftiHead:
     """
     try:
         with path.open("rb") as file:
-            compressed = file.read(2) == GZIP_MAGIC
+            compressed = file.read(2) == compression.MAGIC
         with compression.GzipFile(path, "rb") if compressed else path.open("rb") as file:
             return _head(file, path, compressed)
     except READ_ERRORS as error:
@@ -115,7 +110,6 @@ def first_line(error: BaseException) -> str:
 def _head(file: io.BufferedIOBase, path: Path, compressed: bool) -> NiftiHead:
     begin = file.read(540)
     header = _parsed(begin)
-    size = int(header["sizeof_hdr"])
     if (code := int(header["datatype"])) not in header._data_type_codes.dtype:
         raise ValueError(f"data code {code} is not recognized")
     if not 0 <= int(header["dim"][0]) <= 7:
@@ -124,7 +118,8 @@ def _head(file: io.BufferedIOBase, path: Path, compressed: bool) -> NiftiHead:
     shape = header.get_data_shape()
     if any(n < 0 for n in shape):
         raise ValueError(f"its shape is {shape}")
-    offset = _offset(header, path, size, None if compressed else path.stat().st_size)
+    size = int(header["sizeof_hdr"])
+    offset = _offset(header, path, size, file)
     file.seek(0)
     between = file.read(offset)[size:]
     header.extensions = _extensions(between, header, path)
@@ -160,16 +155,29 @@ def _quietly_fixed(header: nib.Nifti1Header, path: Path) -> None:
         log.info("%s: header: %s", path, line)
 
 
-def _offset(header: nib.Nifti1Header, path: Path, size: int, file_size: int | None) -> int:
-    """Where voxels begin: as the header says, or right after it where that cannot be."""
+def _offset(header: nib.Nifti1Header, path: Path, size: int, file: io.BufferedIOBase) -> int:
+    """Where voxels begin: as the header says, or right after it and its extensions where that cannot be."""
     claimed, least = header["vox_offset"].item(), size + 4
     if math.isfinite(claimed) and claimed >= least:
         if claimed > LARGEST_EXTENSIONS:
             raise ValueError(f"its voxels would begin at byte {claimed:.0f}")
         return int(claimed)
     voxels = math.prod(header.get_data_shape()) * header.get_data_dtype().itemsize
-    start = size if claimed == size or (file_size is not None and file_size < least + voxels) else least
+    bare = compression.content_size(path) == size + voxels
+    start = size if bare else _after_extensions(file, least, header.endianness)
     log.warning("%s: voxels cannot begin at byte %g, within the header; they are read from %d", path, claimed, start)
+    return start
+
+
+def _after_extensions(file: io.BufferedIOBase, start: int, order: str) -> int:
+    """Where the extensions that begin at `start` end, if there are any: each says its own length."""
+    file.seek(start - 4)
+    more = file.read(1) != b"\0"
+    while more:
+        file.seek(start)
+        length = int(np.frombuffer(file.read(4).ljust(4, b"\0"), f"{order}i4")[0])
+        more = length >= 16 and length % 16 == 0 and start + length <= LARGEST_EXTENSIONS
+        start += length * more
     return start
 
 
@@ -197,7 +205,8 @@ def quaternion_form(header: nib.Nifti1Header) -> np.ndarray:
 
 
 def _make_writable(header: nib.Nifti1Header, path: Path) -> None:
-    """Put what is not finite in a header's geometry right, for a map cannot be written with it."""
+    """Put right what is not finite in a header's geometry, and its magic: a map cannot be written with them."""
+    header["magic"] = header.single_magic
     pixdim = header["pixdim"]
     pixdim[1:4] = np.where(np.isfinite(pixdim[1:4]), pixdim[1:4], 1.0)
     code, qcode = int(header["sform_code"]), int(header["qform_code"])
@@ -214,13 +223,9 @@ def _make_writable(header: nib.Nifti1Header, path: Path) -> None:
 
 def check_size(shape: tuple[int, ...], path: Path) -> None:
     """`ScanError` for more voxels than are read, told before memory is taken for them."""
-    count, most = math.prod(shape), largest_voxels()
-    if count > most:
-        what, fix = (
-            f"the header claims {count} voxels, and no more than {most} are read",
-            f"Crop it, or set {LIMIT} higher",
-        )
-        raise ScanError(what, where=path, fix=fix)
+    if (count := math.prod(shape)) > (most := largest_voxels()):
+        what = f"the header claims {count} voxels, and no more than {most} are read"
+        raise ScanError(what, where=path, fix=f"Crop it, or set {LIMIT} higher")
 
 
 def largest_voxels() -> int:

@@ -57,6 +57,15 @@ def test_background_beyond_the_grid_is_cut_and_scores_nothing(scan):
     assert placement.restore(np.ones(GRID.shape, np.float32))[0, 0, 0] == 0
 
 
+def test_specks_in_the_air_do_not_move_a_scan(scan):
+    padded = np.pad(scan, ((9, 4), (7, 12), (5, 16)))
+    expected, _ = conform(volume(padded, np.eye(4)), BRAIN, GRID)
+    padded[0, 0, 0] = padded[1, 0, -1] = padded[-1, -2, 3] = 1.0
+    conformed, placement = conform(volume(padded, np.eye(4)), BRAIN, GRID)
+    assert np.count_nonzero(conformed != expected) <= 3
+    assert placement.restore(conformed).shape == padded.shape
+
+
 @pytest.mark.parametrize("spacing", [(2.0, 0.7, 1.3), (0.5, 3.0, 1.0)])
 def test_a_map_lands_where_its_structure_is(spacing):
     data = np.zeros((40, 44, 48), np.float32)

@@ -43,6 +43,7 @@ CHANGES = {
     "below zero": lambda v: -v,
     "dust": lambda v: np.where(v > 0, v, 1e-6 * np.random.default_rng(3).random(v.shape)),
     "signed dust": lambda v: np.where(v > 0, v, np.random.default_rng(3).normal(0, 1, v.shape)),
+    "the smallest numbers": lambda v: v * 1e-35,
     "a hot voxel": lambda v: np.where(np.arange(v.size).reshape(v.shape) == v.argmax(), 30000, v),
 }
 
@@ -63,6 +64,55 @@ def test_a_background_far_from_the_tissue_does_not_flatten_it(head, far):
     assert (unit[~tissue] == 0).all()
     assert np.ptp(unit[tissue]) > 0.9
     assert np.corrcoef(unit[tissue], head[tissue])[0, 1] > 0.999
+
+
+@pytest.mark.parametrize("value", [2500.0, 30000.0, -30000.0, 1e9])
+def test_some_voxels_of_any_value_change_little_of_the_others(head, rng, value):
+    """As of spikes, or of a marker that was burnt in: one in a thousand."""
+    altered = rng.random(head.shape) < 1e-3
+    expected = to_unit_range(head, BRAIN)[~altered]
+    unit = to_unit_range(np.where(altered, np.float32(value), head), BRAIN)[~altered]
+    tissue = expected > 0
+    assert np.corrcoef(unit[tissue], expected[tissue])[0, 1] > 0.99
+    assert unit[tissue].mean() == pytest.approx(expected[tissue].mean(), rel=0.15)
+    assert (unit[~tissue] == 0).all()
+
+
+def low_slices(data, value):
+    data[:, :, :3] = value
+
+
+def all_round(data, value):
+    data[:2] = data[-3:] = data[:, :3] = data[:, :, -2:] = value
+
+
+def different_ones(data, value):
+    data[:, :, :3], data[:3], data[-2:] = value, 2 * value, value - 3
+
+
+def corners(data, value):
+    """As beside a scan that was turned by 20 degrees."""
+    x, y = np.meshgrid(np.arange(40) - 19.5, np.arange(36) - 17.5, indexing="ij")
+    for across in (0.94 * x + 0.34 * y, 0.94 * y - 0.34 * x):
+        data[np.abs(across) > 19] = value
+
+
+@pytest.mark.parametrize("noise", [0.0, 2.0])
+@pytest.mark.parametrize("place", [low_slices, all_round, different_ones, corners])
+@pytest.mark.parametrize("value", [-1000.0, -32768.0, 90.0, 255.0, 1e6])
+def test_padding_of_another_value_than_the_background_has_no_influence(head, rng, place, value, noise):
+    if place is corners and value == 255.0:
+        pytest.skip("it is what the brightest tissue has: it may be the background of an inverted scan")
+    head = np.pad(head, 4)[4:-4, 4:-4, 4:-4]
+    head[:8] = head[:, :8] = head[:, :, :8] = head[-8:] = head[:, -8:] = head[:, :, -8:] = 0
+    air = head == 0
+    dirty = np.where(air, np.abs(rng.normal(0, noise, head.shape)), head).astype(np.float32)
+    expected = to_unit_range(head, BRAIN)
+    place(dirty, value)
+    unit = to_unit_range(dirty, BRAIN)
+    assert (unit[air] == 0).mean() > 0.99
+    off = np.abs(unit - expected)[~air] > 0.02
+    assert off.mean() < (0.03 if noise else 1e-9)  # tissue as dark as the noise in the air may be lost
 
 
 def test_inverted_mr_is_doubted(head):

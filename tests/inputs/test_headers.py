@@ -73,6 +73,16 @@ RIGHT = {
     "vox_offset 8": ((108, "f", 8.0),),
     "vox_offset NaN": ((108, "f", NAN),),
     "vox_offset negative": ((108, "f", -352.0),),
+    "vox_offset 348": ((108, "f", 348.0),),
+    "vox_offset Inf": ((108, "f", float("inf")),),
+    "the magic of NIfTI-2": ((344, "4s", b"n+2\0"),),
+    "a magic without its end": ((344, "4s", b"n+1x"),),
+    "decimetres": metres(1e-2, 0),
+    "a sform of 4 mm": ((S, "12f", *(AFFINE[:3] * 2).ravel()),),
+    "a sform of 1e30": ((S, "f", 1e30),),
+    "pixdim of 0": ((P, "4f", 1, 0, 0, 0),),
+    "codes that do not exist": ((252, "hh", 99, -3),),
+    "a negative time unit": ((U, "b", -1),),
     "qfac 0": ((P, "f", 0.0),),
     "slope NaN": ((112, "f", NAN),),
 }
@@ -91,9 +101,29 @@ def test_fault_10_a_header_that_is_wrong_gives_the_scan_that_is_right(header, ed
     assert np.isfinite(nib.load(tmp_path / "map.nii.gz").affine).all()
 
 
-def test_voxels_that_begin_right_after_the_header(header, brain):
+@pytest.mark.parametrize("packed", [False, True])
+def test_voxels_that_begin_right_after_the_header(header, brain, packed):
     for offset in (348.0, 0.0):
-        np.testing.assert_array_equal(load(header((108, "f", offset), cut=True)).data, brain)
+        path = header((108, "f", offset), cut=True)
+        if packed:
+            path.write_bytes(gzip.compress(path.read_bytes()))
+        np.testing.assert_array_equal(load(path).data, brain)
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("kind", [nib.Nifti1Image, nib.Nifti2Image])
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_voxels_after_extensions_are_found_where_the_offset_is_0(brain, tmp_path, kind, order, packed):
+    image = kind(brain, AFFINE, kind.header_class(endianness=order))
+    image.header.extensions.extend(nib.nifti1.Nifti1Extension("comment", b"some words " * n) for n in (3, 9))
+    content = bytearray(image.to_bytes())
+    offset, form = (108, "f") if kind is nib.Nifti1Image else (168, "q")
+    struct.pack_into(order + form, content, offset, 0)
+    path = tmp_path / "scan.nii"
+    path.write_bytes(gzip.compress(content) if packed else content)
+    volume = load(path)
+    np.testing.assert_array_equal(volume.data, brain)
+    assert len(volume.header.extensions) == 2
 
 
 @pytest.mark.parametrize(
