@@ -8,7 +8,7 @@ import resource
 import signal
 import zlib
 from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -91,21 +91,35 @@ def _the_log_is_left_as_it_was() -> Iterator[None]:
     logging.getLogger().setLevel(level)
 
 
-@pytest.fixture(scope="module")
-def eager() -> Iterator[None]:
-    """The module's tests run TensorFlow without graphs: to trace ASC-Net's three takes longer than many small steps.
+@contextmanager
+def _without_graphs() -> Iterator[None]:
+    """Within, TensorFlow runs without graphs: to trace ASC-Net's three takes longer than many small steps.
 
     Training with graphs is tested in tests/training and in tests/methods/ascnet/test_convergence.py.
     """
-
     if keras.backend.backend() != "tensorflow":
         yield
         return
     import tensorflow as tf
 
     tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
+    try:
+        yield
+    finally:
+        tf.config.run_functions_eagerly(False)
+
+
+@pytest.fixture(scope="session")
+def without_graphs() -> Callable[[], AbstractContextManager[None]]:
+    """`with without_graphs()`: for weights that are only needed, however they came about."""
+    return _without_graphs
+
+
+@pytest.fixture(scope="module")
+def eager() -> Iterator[None]:
+    """The module's tests, from the first that asks for it on, run without graphs."""
+    with _without_graphs():
+        yield
 
 
 @pytest.fixture
