@@ -35,7 +35,9 @@ setsid dockerd --data-root "$state/data" --exec-root "$state/exec" --pidfile "$s
     --host "$DOCKER_HOST" >"$state/log" 2>&1 </dev/null &
 engine=$!
 
+command=''
 stop_engine() {
+    [ -z "$command" ] || kill -TERM "$command" 2>/dev/null || true
     kill -TERM "$engine" 2>/dev/null || return 0
     for _ in $(seq 100); do
         kill -0 "$engine" 2>/dev/null || return 0
@@ -57,4 +59,7 @@ docker info >/dev/null 2>&1 || {
     tail -n 30 "$state/log" >&2
     exit 3
 }
-"$@"
+# In the background, so that a signal is answered while it runs.
+"$@" <&0 &
+command=$!
+wait "$command"

@@ -16,7 +16,8 @@ if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$fingerprint" ]; then exit 0; fi
 
 echo "setup: creating .venv: several hundred MB of downloads the first time, two minutes or so without a word" >&2
 "$python" -m venv .venv
-.venv/bin/python -m pip install --quiet --no-deps --only-binary=:all: --require-hashes -r "$lock"
+# Not compiled: of all these modules a fifth is ever imported, and Python keeps what it compiles then.
+.venv/bin/python -m pip install --quiet --no-compile --no-deps --only-binary=:all: --require-hashes -r "$lock"
 .venv/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 printf '%s\n' "$fingerprint" > "$stamp"
 echo "setup: done; this puts mood on the path: . $PWD/.venv/bin/activate" >&2

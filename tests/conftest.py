@@ -8,7 +8,7 @@ import resource
 import signal
 import zlib
 from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,11 +25,36 @@ import keras  # noqa: E402 - on what trains, so that no test that predicts decid
 os.environ.pop(runtime.VARIABLE)  # programs that tests start choose for themselves, as they do for users
 
 SHAPE = (24, 20, 16)
+# Files that take half a minute and more, the longest first: with two processes, one of them at the end is waited for.
+LONGEST = (
+    "methods/ascnet/test_convergence.py",
+    "methods/test_contract.py",
+    "training/test_run.py",
+    "weights/test_golden.py",
+    "test_tutorials.py",
+    "cohort/test_slurm.py",
+    "test_readme.py",
+    "cohort/test_ray.py",
+    "training/test_devices.py",
+    "training/test_join.py",
+    "test_predict.py",
+    "methods/ascnet/test_workflow.py",
+    "cli/test_app.py",
+    "training/test_graphs.py",
+    "training/test_quantise.py",
+)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     text = "store what the packaged weights say now as what they are to say (tests/weights/test_golden.py)"
     parser.addoption("--renew-golden", action="store_true", help=text)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files come first; within a file, and after these, the order stays."""
+    places = {Path(__file__).parent / name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path, len(places)))
 
 
 @pytest.hookimpl(wrapper=True)
@@ -66,21 +91,35 @@ def _the_log_is_left_as_it_was() -> Iterator[None]:
     logging.getLogger().setLevel(level)
 
 
-@pytest.fixture(scope="module")
-def eager() -> Iterator[None]:
-    """The module's tests run TensorFlow without graphs: to trace ASC-Net's three takes longer than many small steps.
+@contextmanager
+def _without_graphs() -> Iterator[None]:
+    """Within, TensorFlow runs without graphs: to trace ASC-Net's three takes longer than many small steps.
 
     Training with graphs is tested in tests/training and in tests/methods/ascnet/test_convergence.py.
     """
-
     if keras.backend.backend() != "tensorflow":
         yield
         return
     import tensorflow as tf
 
     tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
+    try:
+        yield
+    finally:
+        tf.config.run_functions_eagerly(False)
+
+
+@pytest.fixture(scope="session")
+def without_graphs() -> Callable[[], AbstractContextManager[None]]:
+    """`with without_graphs()`: for weights that are only needed, however they came about."""
+    return _without_graphs
+
+
+@pytest.fixture(scope="module")
+def eager() -> Iterator[None]:
+    """The module's tests, from the first that asks for it on, run without graphs."""
+    with _without_graphs():
+        yield
 
 
 @pytest.fixture

@@ -84,6 +84,7 @@ def test_a_backend_that_is_not_installed_is_a_sentence(write, scan):
     assert done.stdout.startswith("KERAS_BACKEND names no backend")
 
 
+@pytest.mark.usefixtures("eager")
 @pytest.mark.filterwarnings("ignore:The structure of")
 def test_the_examples_in_docstrings_do_what_they_say(quick_brain):
     from mood import detector, engines

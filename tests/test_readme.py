@@ -113,6 +113,8 @@ def test_every_layer_is_named_for_programs():
         assert f"`{layer}`" in text
 
 
+@pytest.mark.usefixtures("eager")
+@pytest.mark.filterwarnings("ignore:The structure of `inputs` doesn't match:UserWarning")  # Keras, without graphs
 @pytest.mark.parametrize(("name", "text"), blocks("python"), ids=lambda value: value.partition("\n")[0])
 def test_python_runs_as_it_is_written(folders, rng, quick_brain, name, text):
     paths = [str(path) for path in (folders / "SCANS").iterdir()]

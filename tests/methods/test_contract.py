@@ -10,6 +10,7 @@ import pytest
 from mood import runtime
 from mood.errors import UsageError, WeightsError
 from mood.methods import REGISTRY, load_method, method_type
+from mood.methods.settings import Settings
 from mood.regions import ABDOM, BRAIN
 from mood.synthesis.native import NativeScan
 from mood.training.new_method import new_method
@@ -34,6 +35,19 @@ def small_method(name, region):
 def as_trained(method, scans):
     """Scans on the method's grid in the form that it trains on."""
     return [NativeScan(scan, SMALL["spacing_mm"]) for scan in scans] if method.trains_on_native else scans
+
+
+def settings_beyond_the_grid(name, region):
+    grid = {field.name for field in dataclasses.fields(Settings)}
+    return {k: v for k, v in method_type(name).default_settings(region).to_dict().items() if k not in grid}
+
+
+def with_states_of_their_own():
+    """Each method once, and for the second region too where its networks are others there."""
+    beyond = settings_beyond_the_grid
+    return [(name, BRAIN) for name in REGISTRY] + [
+        (name, ABDOM) for name in REGISTRY if beyond(name, ABDOM) != beyond(name, BRAIN)
+    ]
 
 
 @functools.cache  # tests in random order ask for each of them many times
@@ -110,6 +124,9 @@ def test_saved_weights_give_the_same_map(method, tmp_path):
     np.testing.assert_allclose(loaded.score_volume(SCANS["textured"]), expected, atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    "method", with_states_of_their_own(), ids=lambda p: f"{p[0]}-{p[1].name}", indirect=True, scope="module"
+)
 def test_training_goes_on_from_a_saved_state(method, tmp_path):
     method.save_state(tmp_path / "state.weights.h5")
     other = small_method(method.name, method.region)

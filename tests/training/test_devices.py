@@ -11,6 +11,7 @@ from contextlib import ExitStack
 import numpy as np
 import pytest
 
+from mood.cli import app as cli
 from mood.training.own_folder import own_folder
 
 pytest.importorskip("tensorflow")
@@ -66,24 +67,25 @@ def test_two_hosts_do_the_same_as_one_and_the_first_leaves_files(healthy, tmp_pa
     options += ["--held-out", "1", "--set", "grid_shape=32,32,16", "--set", "batch_size=6", "--set", "width=4"]
     shared = ["-o", tmp_path / "two", "--hosts", tmp_path / "hosts"]
     (tmp_path / "temporary").mkdir()
-    calls = [(["-o", tmp_path / "one"], {})]
-    calls += [(shared, {"MOOD_HOST": host, "TMPDIR": str(tmp_path / "temporary")}) for host in ("1", "2")]
     running = [
         subprocess.Popen(
-            [sys.executable, "-m", "mood", "train", *options, *more],
+            [sys.executable, "-m", "mood", "train", *options, *shared],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            env=environment(**variables),
+            env=environment(MOOD_HOST=host, TMPDIR=str(tmp_path / "temporary")),
         )
-        for more, variables in calls
+        for host in ("1", "2")
     ]
     try:
+        with pytest.raises(SystemExit) as alone:  # meanwhile, in this process
+            cli.run(["train", *map(str, options), "-o", str(tmp_path / "one")])
         said = [process.communicate(timeout=250)[0] for process in running]
     finally:
         for process in running:
             process.kill()
-    assert [process.returncode for process in running] == [0, 0, 0], "\n".join(said)[-4000:]
+    assert [process.returncode for process in running] == [0, 0], "\n".join(said)[-4000:]
+    assert alone.value.code == 0
     assert list((tmp_path / "temporary").glob("mood-train-*")) == []
     assert loss(tmp_path / "two") == pytest.approx(loss(tmp_path / "one"), abs=1e-4)
     assert (tmp_path / "two" / "model.weights.h5").is_file()

@@ -72,7 +72,7 @@ def test_map_and_score_are_those_that_were_stored(detector, scored, request):
     assert sample_score == pytest.approx(expected["sample_score"], abs=TOLERANCE)
 
 
-@pytest.mark.parametrize("engine", ["keras"], indirect=True, scope="module")
+@pytest.mark.parametrize("engine", ["openvino"], indirect=True, scope="module")
 def test_a_bright_cube_scores_above_the_clean_scan(detector, engine, scored):
     """In the map for all; as a whole only in brains, for the phantom of the torso is strange to all weights anyway."""
     if (detector.method.name, detector.region) == ("fpi", BRAIN):

@@ -4,6 +4,7 @@ import csv
 
 import pytest
 
+from mood.methods.ascnet import workflow
 from mood.methods.ascnet.adversarial import rebuilt
 from mood.methods.ascnet.intruders import with_intruders
 from mood.methods.ascnet.workflow import continue_training, create_networks, load_networks
@@ -21,13 +22,21 @@ SMALL = {
 }
 
 
+@pytest.fixture
+def kept_once_a_stage(monkeypatch):
+    """Networks and pictures are not written after each round, which takes as long as the round does."""
+    save = workflow._save
+    monkeypatch.setattr(workflow, "_save", lambda method, folder: method.rounds.done or save(method, folder))
+    monkeypatch.setattr(workflow.AscNet, "draw_check", lambda *_: None)
+
+
 def dice(found, true):
     return 2 * (found & true).sum() / (found.sum() + true.sum())
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
-def test_two_stages_end_by_themselves_and_segment_bright_and_dark_intruders(tmp_path, rng):
+def test_two_stages_end_by_themselves_and_segment_bright_and_dark_intruders(tmp_path, rng, kept_once_a_stage):
     data = write_arrays(tmp_path / "data", 320, rng)
     create_networks(tmp_path / "networks", (32, 32), SMALL)
     for stage in (1, 2):
