@@ -11,6 +11,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,8 @@ from mood.errors import MoodError, UsageError
 LARGEST_ARRAY = 1001  # SLURM's default of MaxArraySize, which is one more than the largest index
 ARRAYS = "ARRAYS"
 SECONDS_TO_END = 120  # between the signal and the end of a task's time: enough to finish one scan
+NEVER = ("PartitionTimeLimit", "PartitionConfig", "BadConstraints", "InvalidAccount", "InvalidQOS")  # why a job waits
+FIX = "Mend that (--account, --partition, --time, --memory, --cpus); nothing was submitted"
 SCANS_PER_TASK = 100  # a start takes as long as one or two scans
 
 PARTS_SCRIPT = """\
@@ -188,7 +191,7 @@ def submit(cohort: Cohort, request: Request) -> list[str]:
     UsageError
         When there is no SLURM here.
     MoodError
-        When it refuses a job; those that it took before are cancelled.
+        When it refuses a job, or takes one that it will never begin; those that it took are cancelled.
     """
     if shutil.which("sbatch") is None:
         fix = "Log in where jobs are submitted from, or look at the scripts with --dry-run"
@@ -201,7 +204,9 @@ def submit(cohort: Cohort, request: Request) -> list[str]:
     try:
         for line in arrays:
             jobs.append(_submitted(line))
-        return [*jobs, _submitted([word.replace(ARRAYS, ":".join(jobs)) for word in collecting])]
+        jobs.append(_submitted([word.replace(ARRAYS, ":".join(jobs)) for word in collecting]))
+        _check_may_begin(jobs, cohort)
+        return jobs
     except MoodError:
         if jobs:
             subprocess.run(["scancel", *jobs], check=False, capture_output=True)
@@ -212,9 +217,21 @@ def _submitted(line: Sequence[str]) -> str:
     done = subprocess.run(line, capture_output=True, text=True, check=False)
     if done.returncode:
         said = re.sub(r"^sbatch: (error: )?", "", done.stderr.strip().splitlines()[-1] if done.stderr.strip() else "")
-        fix = "Mend that (--account, --partition, --time, --memory, --cpus); nothing was submitted"
-        raise MoodError(f"SLURM refuses the job ({said or f'status {done.returncode}'})", where=line[-1], fix=fix)
+        script = next(word for word in line if word.endswith(".sh"))
+        raise MoodError(f"SLURM refuses the job ({said or f'status {done.returncode}'})", where=script, fix=FIX)
     return done.stdout.strip().split(";")[0]
+
+
+def _check_may_begin(jobs: Sequence[str], cohort: Cohort) -> None:
+    """`MoodError` when a job would wait for ever, as one does that asks for more time than its partition gives."""
+    asked = ["squeue", "--noheader", f"--jobs={','.join(jobs)}", "--format=%r"]
+    for _ in range(2):  # the scheduler looks at new jobs within a second
+        shown = subprocess.run(asked, capture_output=True, text=True, check=False).stdout.split()
+        if found := next((why for why in shown if why in NEVER), None):
+            raise MoodError(f"SLURM would never begin the job ({found})", where=cohort.scripts, fix=FIX)
+        if "None" not in shown:
+            return
+        time.sleep(1)
 
 
 def largest_array() -> int:

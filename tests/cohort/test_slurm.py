@@ -85,9 +85,21 @@ def test_a_job_that_is_refused_leaves_none_behind(tmp_path, scheduler):
     scheduler("scontrol", "echo 'MaxArraySize            = 2'")
     scheduler("sbatch", 'case "$*" in *" 2") echo "sbatch: error: Invalid account lab" >&2; exit 1;; esac; echo 41')
     scheduler("scancel", f'echo "$@" > {tmp_path}/cancelled')
-    with pytest.raises(MoodError, match=r"refuses the job \(Invalid account lab\).*nothing was submitted"):
+    with pytest.raises(MoodError, match=r"refuses the job \(Invalid account lab\).*parts\.sh\..*nothing was submitted"):
         slurm.submit(Cohort(tmp_path, tmp_path / "out", 4), Request(scans_per_task=1))
     assert (tmp_path / "cancelled").read_text() == "41\n"
+
+
+def test_a_job_that_would_wait_for_ever_leaves_none_behind(tmp_path, scheduler, monkeypatch):
+    """SLURM takes a job that asks for more time than its partition gives, and says a moment later that it waits."""
+    monkeypatch.setattr("time.sleep", lambda seconds: scheduler("squeue", "echo PartitionTimeLimit; echo Dependency"))
+    scheduler("scontrol", "exit 1")
+    scheduler("sbatch", "echo 41")
+    scheduler("squeue", "echo None; echo Dependency")
+    scheduler("scancel", f'echo "$@" > {tmp_path}/cancelled')
+    with pytest.raises(MoodError, match=r"would never begin the job \(PartitionTimeLimit\).*--time"):
+        slurm.submit(Cohort(tmp_path, tmp_path / "out", 4), Request())
+    assert (tmp_path / "cancelled").read_text() == "41 41\n"
 
 
 class Slurm:
