@@ -30,18 +30,20 @@ PARTS_SCRIPT = """\
 #!/bin/bash
 {options}
 # usage: sbatch --array=0-LAST parts.sh OFFSET; task I scores part OFFSET + I + 1 of {count}.
-# A task whose time runs out is told {seconds} seconds before, ends its scan, and goes on when it is begun again.
+# A task whose time runs out is told {seconds} seconds before by a signal of its own, ends its scan, and goes on when
+# it is begun again; one that is cancelled is not.
 {command} --part "$(($1 + SLURM_ARRAY_TASK_ID + 1))/{count}" --threads "$SLURM_CPUS_PER_TASK" &
 child=$!
-trap 'kill -TERM "$child"' TERM
+again=
+trap 'again=; kill -TERM "$child"' TERM
+trap 'again=yes; kill -TERM "$child"' USR1
 wait "$child"
 status=$?
-trap - TERM
-if kill -0 "$child" 2>/dev/null; then
+while kill -0 "$child" 2>/dev/null; do
     wait "$child"
     status=$?
-fi
-if [ "$status" = 143 ] && [ "${{SLURM_RESTART_COUNT:-0}}" -lt {retries} ]; then
+done
+if [ "$again" ] && [ "$status" = 143 ] && [ "${{SLURM_RESTART_COUNT:-0}}" -lt {retries} ]; then
     scontrol requeue "${{SLURM_ARRAY_JOB_ID}}_${{SLURM_ARRAY_TASK_ID}}" && sleep 60
 fi
 exit "$status"
@@ -148,7 +150,7 @@ def scripts(cohort: Cohort, request: Request) -> dict[str, str]:
         f"--cpus-per-task={request.cpus}",
         f"--mem={request.memory}",
         f"--time={request.time}",
-        f"--signal=B:TERM@{SECONDS_TO_END}",
+        f"--signal=B:USR1@{SECONDS_TO_END}",
         f"--output={logs}/%A_%a.log",
     ]
     end = ["--job-name=mood-collect", f"--mem={request.memory}", "--time=0:30:00", f"--output={logs}/collect.log"]

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -44,7 +45,7 @@ def test_scripts_are_shell_with_what_was_asked_for(tmp_path):
         assert "#SBATCH --requeue\n" in text
         assert "#SBATCH --account=lab\n" in text
     parts = texts["parts.sh"]
-    for line in ("--cpus-per-task=3", "--mem=8G", "--time=1:30:00", "--signal=B:TERM@120"):
+    for line in ("--cpus-per-task=3", "--mem=8G", "--time=1:30:00", "--signal=B:USR1@120"):
         assert f"#SBATCH {line}\n" in parts
     assert f"predict -i '{tmp_path}/in put' -o {tmp_path}/out -r brain --mode sample --part" in parts
     assert '/10" --threads "$SLURM_CPUS_PER_TASK" &' in parts
@@ -100,6 +101,23 @@ def test_a_job_that_would_wait_for_ever_leaves_none_behind(tmp_path, scheduler, 
     with pytest.raises(MoodError, match=r"would never begin the job \(PartitionTimeLimit\).*--time"):
         slurm.submit(Cohort(tmp_path, tmp_path / "out", 4), Request())
     assert (tmp_path / "cancelled").read_text() == "41 41\n"
+
+
+@pytest.mark.parametrize(("told", "again"), [("USR1", True), ("TERM", False)], ids=["out of time", "cancelled"])
+def test_a_task_without_time_is_given_back_and_a_cancelled_one_is_not(tmp_path, scheduler, told, again):
+    cohort = Cohort(tmp_path / "in", tmp_path / "out", 5, container=tmp_path / "mood.sif")
+    scheduler("apptainer", f"trap 'exit 143' TERM; touch {tmp_path}/begun; while :; do /bin/sleep 0.05; done")
+    scheduler("scontrol", f'echo "$@" > {tmp_path}/asked')
+    scheduler("sleep", "")  # until SLURM ends what was given back
+    (tmp_path / "parts.sh").write_text(slurm.scripts(cohort, Request())["parts.sh"])
+    task = {"SLURM_ARRAY_TASK_ID": "0", "SLURM_ARRAY_JOB_ID": "7", "SLURM_CPUS_PER_TASK": "1"}
+    running = subprocess.Popen(["bash", tmp_path / "parts.sh", "0"], env=os.environ | task)
+    while not (tmp_path / "begun").exists():
+        time.sleep(0.01)
+    running.send_signal(getattr(signal, f"SIG{told}"))
+    assert running.wait(30) == 143
+    assert (tmp_path / "asked").exists() == again
+    assert not again or (tmp_path / "asked").read_text() == "requeue 7_0\n"
 
 
 class Slurm:
