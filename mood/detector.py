@@ -67,7 +67,7 @@ class Detector:
         ----------
         image : str, pathlib.Path, nibabel image or Volume
             A skull-stripped T1 of a brain, or an abdominal CT in Hounsfield units, of any shape, voxel size,
-            orientation and data type.
+            orientation and data type. A path may be that of a DICOM series too: a folder or a zip archive.
 
         Returns
         -------
@@ -79,7 +79,7 @@ class Detector:
         ScanError
             When it cannot be read, is not 3-D, not finite or constant.
         """
-        seen = self.examine(as_volume(image))
+        seen = self.examine(as_volume(image, self.region.modality))
         return self.result(seen.scan, self.grid_map(seen.scan), seen.fit)
 
     def examine(self, scan: Volume, strip: str = AUTO) -> Examined:
@@ -233,5 +233,5 @@ def score(
     >>> 0 <= result.sample_score <= 1
     True
     """
-    scan = as_volume(image)  # before anything that takes longer to fail
+    scan = as_volume(image, get_region(region).modality)  # before anything that takes longer to fail
     return load_detector(region, method, weights, engine, precision).score(scan)

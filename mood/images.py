@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import tempfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -15,7 +16,8 @@ import numpy as np
 
 from mood.atomic import check_writable
 from mood.errors import ScanError, UsageError
-from mood.nifti_file import RE_EXPORT, scan_name, spatial_shape
+from mood.formats import dicom_series, dicom_volume
+from mood.nifti_file import RE_EXPORT, READ_SUFFIXES, scan_name, spatial_shape
 from mood.volume import Volume, checked, find_scans, load, output_paths
 
 Image = str | Path | nib.spatialimages.SpatialImage | Volume
@@ -26,31 +28,40 @@ NAMELESS = "scan"  # what an image is called that was never a file
 Scan = TypeVar("Scan")
 
 
-def as_volume(image: Image) -> Volume:
-    """A scan as `mood.volume.load` gives it.
+def as_volume(image: Image, modality: str | None = None) -> Volume:
+    """A scan as `mood.volume.load` gives it, and a DICOM series too.
 
     Parameters
     ----------
     image : str, pathlib.Path, nibabel image or Volume
         An image may be of any type that has an affine, in memory or on disk, its voxels of any type of number.
+    modality : str, optional
+        That a DICOM series has to be of.
 
     Raises
     ------
     ScanError
         When it cannot be read, is not 3-D, not finite or constant.
     UsageError
-        When it is something else.
+        When it is something else, or several DICOM series.
     """
     if isinstance(image, Volume):
         return image
     if isinstance(image, (str, Path)):
-        return load(image)
+        return _read(Path(image), modality)
     if not isinstance(image, nib.spatialimages.SpatialImage):
         fix = "Give a path, an image of nibabel's, or what mood.load returned"
         raise UsageError(f"a scan cannot be a {type(image).__name__}", fix=fix)
     path = Path(image.get_filename() or NAMELESS)
     affine = np.eye(4) if image.affine is None else image.affine
     return checked(Volume(_voxels(image, path), affine, _header(image, affine), path))
+
+
+def _read(path: Path, modality: str | None) -> Volume:
+    if path.name.lower().endswith(READ_SUFFIXES) or not dicom_series.is_dicom(path):
+        return load(path)
+    with dicom_volume.opened(path, Path(tempfile.gettempdir()), modality) as found:
+        return load(found.path)
 
 
 def _voxels(image: nib.spatialimages.SpatialImage, path: Path) -> np.ndarray:

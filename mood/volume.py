@@ -19,6 +19,7 @@ from mood import compression
 from mood.atomic import replacing
 from mood.errors import NoInputError, ScanError
 from mood.formats import bids
+from mood.formats.dicom_series import is_dicom
 from mood.formats.lists import is_list, name_left_out, read_list
 from mood.formats.other_images import is_other, read_other, without_images
 from mood.nifti_file import (
@@ -93,6 +94,9 @@ def find_scans(source: Path, *, with_labels: bool = False) -> list[Path]:
     names = {scan_name(p) for p in files}
     scans = [p for p in files if with_labels or scan_name(p).removesuffix("_label") not in names - {scan_name(p)}]
     if not scans:
+        if is_dicom(source):
+            what = "the folder holds DICOM, of which mood predict, mood report and mood.score take one series"
+            raise NoInputError(what, where=source, fix="Name such a series to one of them, or convert it (dcm2niix)")
         fix = "Put NAME.nii.gz files directly into it"
         raise NoInputError("the input folder holds no .nii or .nii.gz file", where=source, fix=fix)
     chosen = {*scans, *(p.with_suffix(end) for p in scans if p.suffix == ".hdr" for end in (".img", ".IMG"))}

@@ -14,10 +14,9 @@ from mood.errors import UsageError
 app = typer.Typer(help="Hand a cohort to a scheduler.", no_args_is_help=True)
 
 PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
-NOT_PASSED_ON = (  # what has its place elsewhere, or is made of all scans
-    *("part", "threads", "ray", "challenge", "json_output"),
-    *("report", "preview", "bids_out", "dicom_out"),
-)
+OF_ALL = ("report", "preview", "bids_out", "dicom_out")  # what is made of all scans
+AFTERWARDS = "; mood predict with it, when the array has ended, makes it and scores nothing again"
+NOT_PASSED_ON = (*OF_ALL, "part", "threads", "ray", "challenge", "json_output")  # and what has its place elsewhere
 
 
 @app.callback()
@@ -61,7 +60,8 @@ def slurm(
         return
     check_writable(target)
     *arrays, collecting = submit(cohort, request)
-    _say(f"{found} scans in {request.parts(found)} parts: job {', '.join(arrays)}, then job {collecting} collects")
+    parts = request.parts(found)
+    _say(f"{found} scans in {parts} part{'s' * (parts > 1)}: job {', '.join(arrays)}, then job {collecting} collects")
     _say(f"Logs are in {cohort.scripts}; squeue shows how far it is, and mood collect {target} can be run at any time")
 
 
@@ -79,7 +79,8 @@ def _options_of_predict(context: typer.Context, source: Path, target: Path) -> t
     wrong = [name for name, source in sources.items() if source is not None and source.name == "COMMANDLINE"]
     if wrong:
         option = wrong[0].removesuffix("_output").replace("_", "-")
-        raise UsageError(f"--{option} is no option of an array", where="mood cluster slurm", fix="Leave it out")
+        fix = "Leave it out" + AFTERWARDS * (wrong[0] in OF_ALL)
+        raise UsageError(f"--{option} is no option of an array", where="mood cluster slurm", fix=fix)
     values: dict[str, Any] = given.params
     weights: Path | None = values.get("weights")
     if weights is None:

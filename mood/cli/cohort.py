@@ -42,7 +42,7 @@ def chosen_part(text: str | None, *, challenge: bool, of_all: bool, on_ray: bool
         return None
     part = part_of_task(os.environ) if text is None else parse_part(text)
     if part is not None and of_all:
-        fix = "Leave them out, and run mood collect and then mood report"
+        fix = "Leave them out; when all parts have ended, the same without --part makes them and scores nothing again"
         what = "pages, pictures and other forms of the outputs are made of all scans, not of a part"
         raise UsageError(what, where=part.named_by, fix=fix)
     if part is not None:

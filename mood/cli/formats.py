@@ -52,13 +52,16 @@ class Given:
 
 
 @contextmanager
-def given(source: Path, target: Path, region: str, wanted: str | None, dicom_out: str | None) -> Iterator[Given]:
+def given(
+    source: Path, target: Path, region: str | None, wanted: str | None, dicom_out: str | None = None
+) -> Iterator[Given]:
     """The input of a command, a DICOM series as a NIfTI file that goes when the block ends.
 
     Parameters
     ----------
     source, target : pathlib.Path
-    region : str
+    region : str, optional
+        None where a series of any modality will do.
     wanted, dicom_out : str, optional
         Of --series and --dicom-out.
 
@@ -70,6 +73,7 @@ def given(source: Path, target: Path, region: str, wanted: str | None, dicom_out
     from mood.atomic import check_writable
     from mood.formats import dicom_series, dicom_volume
     from mood.formats.dicom_objects import parse_kinds
+    from mood.images import check_apart
     from mood.regions import get_region
 
     kinds = tuple(parse_kinds(dicom_out)) if dicom_out is not None else ()
@@ -78,8 +82,10 @@ def given(source: Path, target: Path, region: str, wanted: str | None, dicom_out
             raise UsageError("the input is no DICOM series", where=source, fix="Leave out --series and --dicom-out")
         yield Given(source)
         return
+    if source.is_dir():  # with a map in it, the folder would be one of NIfTI files the next time
+        check_apart([source / "image"], [], target)
     check_writable(target)
-    with dicom_volume.opened(source, target, get_region(region).modality, wanted) as found:
+    with dicom_volume.opened(source, target, region and get_region(region).modality, wanted) as found:
         if kinds and (found.geometry is None or found.straightened):
             why = "its slices were shifted back" if found.straightened else "its images have many frames"
             fix = "Leave out --dicom-out; maps are written as NIfTI"

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from mood import errors
+from mood.cli import formats as cli_formats
 from mood.cli.options import InputOption, OutputOption, WeightsOption, console, region_choice
 from mood.cli.output import QuietOption, VerboseOption
 
@@ -20,6 +21,7 @@ OneInOption = Annotated[
 
 
 def report(
+    context: typer.Context,
     source: InputOption,
     predictions: PredictionsOption,
     target: OutputOption,
@@ -35,8 +37,10 @@ def report(
     one_in: OneInOption = 1000,
     verbose: VerboseOption = False,
     quiet: QuietOption = False,
+    series: cli_formats.SeriesOption = None,
 ) -> None:
     """Pages to look at, offline: where each scan is unusual, how unusual, and how far to trust that."""
+    source = context.with_resource(cli_formats.given(source, target, region, series)).source
     problems = write_report(source, predictions, target, labels, region, weights, healthy, participants, one_in)
     if problems:
         raise typer.Exit(errors.EXIT_SOME_FAILED)

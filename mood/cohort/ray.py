@@ -25,6 +25,7 @@ RETRIES = 3
 SCANS_PER_TASK = 20  # few enough to spread evenly; workers stay, so a further part costs next to no start
 OBJECT_STORE = 80 * 2**20  # bytes; the least that Ray takes
 SECONDS_TO_ANSWER = 5.0
+SECONDS_TO_START = 120  # of Ray's own processes on this machine; its default of 30 is little where others compute
 PORT = re.compile(r"(?:ray://)?\[?(?P<host>[^\]]+?)\]?:(?P<port>\d{1,5})")
 
 log = logging.getLogger(__name__)
@@ -104,6 +105,7 @@ def _session(address: str) -> Iterator[Any]:
         _check_answers(address)
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # it would report its use over the network
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # a task that asks for no GPU sees none
+    os.environ.setdefault("RAY_raylet_start_wait_time_s", str(SECONDS_TO_START))
     import ray
 
     options: dict[str, Any] = {"address": address, "log_to_driver": False, "logging_level": logging.ERROR}
@@ -111,9 +113,11 @@ def _session(address: str) -> Iterator[Any]:
         options |= {"include_dashboard": False, "object_store_memory": OBJECT_STORE}
     try:
         ray.init(**options)
-    except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
-        what = f"Ray cannot be used ({str(error).strip().splitlines()[0]})"
+    except Exception as error:  # Ray raises bare ones too, when its processes do not start in time
+        what = f"Ray cannot be used ({(str(error).strip().splitlines() or [type(error).__name__])[0]})"
         fix = "Check the address and that both sides have one version of Ray"
+        if address == LOCAL:
+            fix = "Try again when less runs on this machine, or leave out --ray"
         raise UsageError(what, where=address, fix=fix) from error
     try:
         yield ray

@@ -11,6 +11,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,24 +22,28 @@ from mood.errors import MoodError, UsageError
 LARGEST_ARRAY = 1001  # SLURM's default of MaxArraySize, which is one more than the largest index
 ARRAYS = "ARRAYS"
 SECONDS_TO_END = 120  # between the signal and the end of a task's time: enough to finish one scan
+NEVER = ("PartitionTimeLimit", "PartitionConfig", "BadConstraints", "InvalidAccount", "InvalidQOS")  # why a job waits
+FIX = "Mend that (--account, --partition, --time, --memory, --cpus); nothing was submitted"
 SCANS_PER_TASK = 100  # a start takes as long as one or two scans
 
 PARTS_SCRIPT = """\
 #!/bin/bash
 {options}
 # usage: sbatch --array=0-LAST parts.sh OFFSET; task I scores part OFFSET + I + 1 of {count}.
-# A task whose time runs out is told {seconds} seconds before, ends its scan, and goes on when it is begun again.
+# A task whose time runs out is told {seconds} seconds before by a signal of its own, ends its scan, and goes on when
+# it is begun again; one that is cancelled is not.
 {command} --part "$(($1 + SLURM_ARRAY_TASK_ID + 1))/{count}" --threads "$SLURM_CPUS_PER_TASK" &
 child=$!
-trap 'kill -TERM "$child"' TERM
+again=
+trap 'again=; kill -TERM "$child"' TERM
+trap 'again=yes; kill -TERM "$child"' USR1
 wait "$child"
 status=$?
-trap - TERM
-if kill -0 "$child" 2>/dev/null; then
+while kill -0 "$child" 2>/dev/null; do
     wait "$child"
     status=$?
-fi
-if [ "$status" = 143 ] && [ "${{SLURM_RESTART_COUNT:-0}}" -lt {retries} ]; then
+done
+if [ "$again" ] && [ "$status" = 143 ] && [ "${{SLURM_RESTART_COUNT:-0}}" -lt {retries} ]; then
     scontrol requeue "${{SLURM_ARRAY_JOB_ID}}_${{SLURM_ARRAY_TASK_ID}}" && sleep 60
 fi
 exit "$status"
@@ -145,7 +150,7 @@ def scripts(cohort: Cohort, request: Request) -> dict[str, str]:
         f"--cpus-per-task={request.cpus}",
         f"--mem={request.memory}",
         f"--time={request.time}",
-        f"--signal=B:TERM@{SECONDS_TO_END}",
+        f"--signal=B:USR1@{SECONDS_TO_END}",
         f"--output={logs}/%A_%a.log",
     ]
     end = ["--job-name=mood-collect", f"--mem={request.memory}", "--time=0:30:00", f"--output={logs}/collect.log"]
@@ -188,7 +193,7 @@ def submit(cohort: Cohort, request: Request) -> list[str]:
     UsageError
         When there is no SLURM here.
     MoodError
-        When it refuses a job; those that it took before are cancelled.
+        When it refuses a job, or takes one that it will never begin; those that it took are cancelled.
     """
     if shutil.which("sbatch") is None:
         fix = "Log in where jobs are submitted from, or look at the scripts with --dry-run"
@@ -201,7 +206,9 @@ def submit(cohort: Cohort, request: Request) -> list[str]:
     try:
         for line in arrays:
             jobs.append(_submitted(line))
-        return [*jobs, _submitted([word.replace(ARRAYS, ":".join(jobs)) for word in collecting])]
+        jobs.append(_submitted([word.replace(ARRAYS, ":".join(jobs)) for word in collecting]))
+        _check_may_begin(jobs, cohort)
+        return jobs
     except MoodError:
         if jobs:
             subprocess.run(["scancel", *jobs], check=False, capture_output=True)
@@ -212,9 +219,21 @@ def _submitted(line: Sequence[str]) -> str:
     done = subprocess.run(line, capture_output=True, text=True, check=False)
     if done.returncode:
         said = re.sub(r"^sbatch: (error: )?", "", done.stderr.strip().splitlines()[-1] if done.stderr.strip() else "")
-        fix = "Mend that (--account, --partition, --time, --memory, --cpus); nothing was submitted"
-        raise MoodError(f"SLURM refuses the job ({said or f'status {done.returncode}'})", where=line[-1], fix=fix)
+        script = next(word for word in line if word.endswith(".sh"))
+        raise MoodError(f"SLURM refuses the job ({said or f'status {done.returncode}'})", where=script, fix=FIX)
     return done.stdout.strip().split(";")[0]
+
+
+def _check_may_begin(jobs: Sequence[str], cohort: Cohort) -> None:
+    """`MoodError` when a job would wait for ever, as one does that asks for more time than its partition gives."""
+    asked = ["squeue", "--noheader", f"--jobs={','.join(jobs)}", "--format=%r"]
+    for _ in range(2):  # the scheduler looks at new jobs within a second
+        shown = subprocess.run(asked, capture_output=True, text=True, check=False).stdout.split()
+        if found := next((why for why in shown if why in NEVER), None):
+            raise MoodError(f"SLURM would never begin the job ({found})", where=cohort.scripts, fix=FIX)
+        if "None" not in shown:
+            return
+        time.sleep(1)
 
 
 def largest_array() -> int:

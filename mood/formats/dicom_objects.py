@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 KINDS = ("seg", "pm")
 MAKER = "mood"
 SERIES_NUMBERS = {"seg": 9001, "pm": 9002}
+DESCRIPTIONS = {"seg": "mood: what stands out", "pm": "mood: how abnormal, 0 to 1"}  # of the series, in a viewer's list
 MOST_SEGMENTS = 100  # places, the largest first; viewers list every one
 NOTHING = "nothing stands out"
 # What a study's objects have in common (C.7.1, C.7.2); a value may be empty, the attribute has to be there.
@@ -140,6 +141,7 @@ def _identity(kind: str, frames: Frames) -> dict[str, Any]:
         "series_instance_uid": generate_uid(entropy_srcs=[*content, "series"]),
         "sop_instance_uid": generate_uid(entropy_srcs=[*content, "instance"]),
         "series_number": SERIES_NUMBERS[kind],
+        "series_description": DESCRIPTIONS[kind],
         "instance_number": 1,
         "manufacturer": MAKER,
         "manufacturer_model_name": frames.method,

@@ -18,10 +18,11 @@ from mood.nifti_file import SUFFIXES, first_line
 
 log = logging.getLogger(__name__)
 
+PARAMETRIC_MAP = "1.2.840.10008.5.1.4.1.1.30"  # SOP class of what --dicom-out leaves, perhaps beside the series
 MAGIC, MAGIC_AT = b"DICM", 128
 ARCHIVE = ".zip"
 TAGS = (
-    "SeriesInstanceUID", "SeriesNumber", "SeriesDescription", "Modality", "ImageType", "Rows", "Columns",
+    "SOPClassUID", "SeriesInstanceUID", "SeriesNumber", "SeriesDescription", "Modality", "ImageType", "Rows", "Columns",
     "NumberOfFrames", "ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing",
 )  # fmt: skip
 
@@ -148,7 +149,8 @@ def _series(uid: str, members: list[tuple[Path, Any]]) -> Series:
 def _left_out(series: Series) -> bool:
     first = series.headers[0]
     is_scout = "LOCALIZER" in [str(word).upper() for word in first.get("ImageType") or ()]
-    return is_scout or not first.get("Rows") or series.modality in ("SEG", "RTDOSE", "KO", "PR", "SR")
+    is_made = first.get("SOPClassUID") == PARAMETRIC_MAP or series.modality in ("SEG", "RTDOSE", "KO", "PR", "SR")
+    return is_scout or is_made or not first.get("Rows")
 
 
 def choose(series: Sequence[Series], wanted: str | None, source: Path) -> Series:
@@ -174,5 +176,7 @@ def choose(series: Sequence[Series], wanted: str | None, source: Path) -> Series
         return fitting[0]
     which = f"{len(fitting)} of them are called {wanted}" if wanted else "one has to be named"
     listed = "; ".join(map(str, series))
-    fix = f"Give --series with the number or the UID, such as --series {series[0].number or series[0].uid}"
+    numbers = [one.number for one in series]
+    unique = next((number for number in numbers if number and numbers.count(number) == 1), series[0].uid)
+    fix = f"Give --series with a number, or the end of a UID, such as --series {unique}, or a folder with one alone"
     raise UsageError(f"there are {len(series)} series, and {which}: {listed}", where=source, fix=fix)

@@ -42,7 +42,7 @@ class OpenedSeries:
 
 
 @contextmanager
-def opened(source: Path, target: Path, modality: str, wanted: str | None = None) -> Iterator[OpenedSeries]:
+def opened(source: Path, target: Path, modality: str | None, wanted: str | None = None) -> Iterator[OpenedSeries]:
     """A DICOM series as a NIfTI file, which goes when the block ends.
 
     Parameters
@@ -51,8 +51,8 @@ def opened(source: Path, target: Path, modality: str, wanted: str | None = None)
         A folder, a zip archive, or one file of many frames.
     target : pathlib.Path
         The volume is kept in a private folder in there.
-    modality : str
-        What the region takes: "CT" or "MR".
+    modality : str, optional
+        What the region takes: "CT" or "MR"; None where any will do.
     wanted : str, optional
         Number or UID of the series, where there are several.
 
@@ -82,8 +82,8 @@ def opened(source: Path, target: Path, modality: str, wanted: str | None = None)
         yield OpenedSeries(series, geometry, path, straightened)
 
 
-def _check_modality(series: Series, modality: str, source: Path) -> None:
-    if series.modality != modality:
+def _check_modality(series: Series, modality: str | None, source: Path) -> None:
+    if modality is not None and series.modality != modality:
         what = f"the series is {series.modality or 'of no stated modality'}, and the region takes {modality}"
         raise UsageError(what, where=source, fix="Name another series or another --region")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from scipy import ndimage
-from scipy.signal import savgol_filter
 
 POLYNOMIAL_ORDER = 3
 TOP_SHARE = 0.25
@@ -46,6 +45,8 @@ def sample_score(score_map: np.ndarray, slice_axis: int) -> float:
     means = score_map.mean(axis=others, dtype=np.float64)
     window = int(len(means) * 0.1) // 2 * 2 + 1
     if window > POLYNOMIAL_ORDER:
+        from scipy.signal import savgol_filter  # brings scipy.stats, half of what a command's start would take
+
         means = savgol_filter(means, window, POLYNOMIAL_ORDER)
     top = np.sort(means)[int(len(means) * (1 - TOP_SHARE)) :]
     return float(np.clip(top.mean(), 0.0, 1.0))

@@ -20,6 +20,7 @@ from mood.errors import MoodError, NoInputError
 
 PROGRAMS = ("docker", "podman")
 LOG_BYTES = 20_000  # the end of what a container said
+FRAMES = " \t" + "".join(map(chr, range(0x2500, 0x2580)))  # box-drawing characters
 UNITS = {"": 1, "k": 1000, "K": 1000, "M": 1000**2, "G": 1000**3, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
 USAGE = re.compile(r"([\d.]+)\s*([kKMGT]?i?)B\s*/")
 
@@ -50,8 +51,8 @@ class Ended:
 
     @property
     def last_line(self) -> str:
-        """The last thing that it said."""
-        return next(filter(None, map(str.strip, reversed(self.log.splitlines()))), "")
+        """The last thing that it said, without the frames that some programs draw around it."""
+        return next(filter(None, (line.strip(FRAMES) for line in reversed(self.log.splitlines()))), "")
 
 
 class Engine:

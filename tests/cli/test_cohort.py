@@ -87,7 +87,7 @@ def test_what_cannot_be_meant_is_refused_before_anything_is_written(predict, tmp
     ("more", "words"),
     [
         (("--part", "1/2"), "--part is no option of an array"),
-        (("--bids-out", "x"), "--bids-out is no option of an array"),
+        (("--bids-out", "x"), "Leave it out; mood predict with it, when the array has ended"),
         (("--region", "leg"), "unknown region 'leg'"),
         (("--typo",), "--typo"),
         (("--container", "nowhere.sif"), "no such image"),

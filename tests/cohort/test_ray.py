@@ -133,6 +133,18 @@ def test_what_is_no_address_is_said():
         list(run_parts(lambda part: [], [Part(1, 1)], "somewhere"))
 
 
+def test_where_ray_does_not_start_a_sentence_says_so(monkeypatch):
+    """On a busy machine its own processes may not be there in time; what it raises then is a bare exception."""
+    ray = pytest.importorskip("ray")
+
+    def init(**options: object) -> None:
+        raise Exception("The current node timed out during startup. This could happen because\nof many things.")
+
+    monkeypatch.setattr(ray, "init", init)
+    with pytest.raises(UsageError, match=r"timed out during startup.*when less runs on this machine"):
+        list(run_parts(lambda part: [], [Part(1, 1)], "local"))
+
+
 def test_without_ray_a_sentence_says_what_to_install(monkeypatch):
     monkeypatch.setattr("mood.cohort.ray.installed", lambda package: False)
     with pytest.raises(UsageError, match=r"mood-ood\[ray\]"):

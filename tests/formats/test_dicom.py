@@ -1,5 +1,7 @@
 """Series in: what is read, and what is said of those that cannot be."""
 
+import re
+import shutil
 import zipfile
 from pathlib import Path
 
@@ -90,6 +92,19 @@ def test_several_series_are_listed_and_one_is_named(tmp_path, target, hu):
         assert again.series.uid == found.series.uid
     with pytest.raises(UsageError, match="0 of them are called 4"):
         convert(tmp_path / "CASE", target, "4")
+
+
+def test_what_is_suggested_names_one_series(tmp_path, target, hu):
+    """Folders of several people hold several series of one number."""
+    for name, number in (("a", 3), ("b", 3), ("c", 11)):
+        make_series(tmp_path / "CASES" / name, hu, number=number)
+    with pytest.raises(UsageError, match="such as --series 11"):
+        convert(tmp_path / "CASES", target)
+    shutil.rmtree(tmp_path / "CASES/c")
+    with pytest.raises(UsageError) as raised:
+        convert(tmp_path / "CASES", target)
+    with opened(tmp_path / "CASES", target, "CT", re.search(r"such as --series ([\d.]+),", str(raised.value))[1]):
+        pass
 
 
 def test_another_modality_is_refused(tmp_path, target, hu):

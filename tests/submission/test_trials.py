@@ -26,7 +26,7 @@ class MadeUp:
         ]
         scans, output = map(Path, volumes)
         if not self.works(options, command, [path.name for path in scans.iterdir()]):
-            return Ended(self.status, 1.0, log="one\nsaid at last\n\n", **self.ended)
+            return Ended(self.status, 1.0, log="one\n│ said at last    │\n╰─────────────────╯\n\n", **self.ended)
         for scan in scans.iterdir():
             with gzip.open(scan) if scan.read_bytes()[:2] == b"\x1f\x8b" else scan.open("rb"):
                 shutil.copyfile(scan, output / scan.name)
