@@ -1,9 +1,10 @@
 """Planted outliers in the held-out training brains: where smoothing and weights are chosen, without a look elsewhere.
 
-    python scripts/bench_held_out.py --data FOLDER --weights FOLDER [FOLDER ...] [--smoothing 0 3 5] [--json FILE]
+    python scripts/bench_held_out.py --data FOLDER --weights FOLDER [FOLDER ...] [--smoothing 0 3 5] [--other-scanners]
 
 Each held-out scan of 1.1 mm or finer is scored as it is and with each of the eight kinds of outlier. A method is run
-once a case; its map is smoothed by each of `--smoothing` (standard deviations in mm, on top of none).
+once a case; its map is smoothed by each of `--smoothing` (standard deviations in mm, on top of none). With
+`--other-scanners` each scan is first made what a made-up lesser scanner of its own would show.
 """
 
 from __future__ import annotations
@@ -11,11 +12,13 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 
 from mood.benchmark.cases import planted_cases
@@ -23,10 +26,15 @@ from mood.benchmark.manifest import FINEST_MM, Entry, held_out, read_manifest
 from mood.benchmark.run import Conformed, conformed_case
 from mood.benchmark.tally import Tally, summarise
 from mood.detector import Detector
+from mood.intensities import standardised
 from mood.methods import Method, load_method
 from mood.methods.scoring import smoothed
 from mood.regions import BRAIN
+from mood.synthesis.native import native_scan
 from mood.synthesis.outliers import ALL_KINDS, HARDER_KINDS, KINDS
+from mood.synthesis.places.scanners import draw_scanner
+from mood.synthesis.places.store import to_bytes
+from mood.volume import load
 from mood.weights.store import read_folder
 
 RESAMPLES = 200
@@ -40,14 +48,31 @@ def main() -> None:
     parser.add_argument("--scans", type=int, help="of the held-out ones; all when left out")
     parser.add_argument("--repeats", type=int, default=1, help="cases of each kind a scan")
     parser.add_argument("--seed", type=int, default=5)
+    parser.add_argument("--other-scanners", action="store_true")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     entries = [e for e in held_out(read_manifest(arguments.data)) if max(e.spacing_mm) <= FINEST_MM]
     methods = {str(folder): unsmoothed(load_method(read_folder(folder))) for folder in arguments.weights}
-    tallies = measured(methods, entries[: arguments.scans], arguments.repeats, arguments.seed, arguments.smoothing)
+    with tempfile.TemporaryDirectory() as folder:
+        scans = entries[: arguments.scans]
+        if arguments.other_scanners:
+            scans = [as_another_scanner_shows(entry, number, Path(folder)) for number, entry in enumerate(scans)]
+        tallies = measured(methods, scans, arguments.repeats, arguments.seed, arguments.smoothing)
     figures = {name: shown(name, tally) for name, tally in tallies.items()}
     if arguments.json:
         arguments.json.write_text(json.dumps(figures, indent=1), encoding="utf-8")
+
+
+def as_another_scanner_shows(entry: Entry, seed: int, folder: Path) -> Entry:
+    """The scan once more, by a scanner that the seed decides."""
+    rng = np.random.default_rng(seed)
+    scan = native_scan(load(entry.path), BRAIN)
+    data = to_bytes(standardised(np.asarray(scan.data, np.float32), BRAIN))
+    shown, steps = draw_scanner(rng).show(data, np.array(scan.spacing_mm), BRAIN, rng)
+    spacing_mm = tuple(float(mm) for mm in np.array(scan.spacing_mm) * steps)
+    path = folder / f"{entry.name}.nii.gz"
+    nib.save(nib.Nifti1Image(shown, np.diag([*spacing_mm, 1.0])), path)
+    return dataclasses.replace(entry, path=path, spacing_mm=spacing_mm)
 
 
 def unsmoothed(method: Method) -> Method:
