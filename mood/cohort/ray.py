@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import re
+import secrets
 import socket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -25,7 +26,6 @@ RETRIES = 3
 SCANS_PER_TASK = 20  # few enough to spread evenly; workers stay, so a further part costs next to no start
 OBJECT_STORE = 80 * 2**20  # bytes; the least that Ray takes
 SECONDS_TO_ANSWER = 5.0
-SECONDS_TO_START = 120  # of Ray's own processes on this machine; its default of 30 is little where others compute
 PORT = re.compile(r"(?:ray://)?\[?(?P<host>[^\]]+?)\]?:(?P<port>\d{1,5})")
 
 log = logging.getLogger(__name__)
@@ -103,9 +103,10 @@ def _session(address: str) -> Iterator[Any]:
         raise UsageError("Ray is not installed", fix=advice("ray"))
     if address != LOCAL:
         _check_answers(address)
+    elif not os.environ.get("RAY_AUTH_MODE"):  # else Ray leaves a token in ~/.ray, and later clusters ask for it
+        os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # it would report its use over the network
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # a task that asks for no GPU sees none
-    os.environ.setdefault("RAY_raylet_start_wait_time_s", str(SECONDS_TO_START))
     import ray
 
     options: dict[str, Any] = {"address": address, "log_to_driver": False, "logging_level": logging.ERROR}
@@ -115,7 +116,7 @@ def _session(address: str) -> Iterator[Any]:
         ray.init(**options)
     except Exception as error:  # Ray raises bare ones too, when its processes do not start in time
         what = f"Ray cannot be used ({(str(error).strip().splitlines() or [type(error).__name__])[0]})"
-        fix = "Check the address and that both sides have one version of Ray"
+        fix = "Check the address, that both sides have one version of Ray, and RAY_AUTH_MODE=token if it wants a token"
         if address == LOCAL:
             fix = "Try again when less runs on this machine, or leave out --ray"
         raise UsageError(what, where=address, fix=fix) from error

@@ -46,6 +46,7 @@ def cluster(tmp_path_factory):
     start += ["--include-dashboard=false", "--object-store-memory=80000000", "--disable-usage-stats", "--block"]
     environment = os.environ | {"PYTHONPATH": str(PROJECT), "OMP_NUM_THREADS": "1", "RAY_TMPDIR": "/tmp"}
     environment["RAY_raylet_start_wait_time_s"] = "200"  # beside other tests
+    environment["RAY_AUTH_MODE"] = "disabled"  # whatever Ray has left in ~/.ray
     with (folder / "log").open("w") as log:
         head = subprocess.Popen([*ray, *start], stdout=log, stderr=log, env=environment, start_new_session=True)
     for _ in range(1000):
@@ -137,7 +138,11 @@ def test_where_ray_does_not_start_a_sentence_says_so(monkeypatch):
     """On a busy machine its own processes may not be there in time; what it raises then is a bare exception."""
     ray = pytest.importorskip("ray")
 
+    for variable in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN"):
+        monkeypatch.setenv(variable, "")  # they are as before when the test ends
+
     def init(**options: object) -> None:
+        assert len(os.environ["RAY_AUTH_TOKEN"]) == 64
         raise Exception("The current node timed out during startup. This could happen because\nof many things.")
 
     monkeypatch.setattr(ray, "init", init)
