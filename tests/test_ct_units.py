@@ -104,6 +104,12 @@ def test_scores_of_no_unit_are_doubted(hu):
     assert "no unit" in understand((hu - 40) / 150, ABDOM).doubt
 
 
+def test_an_offset_that_is_not_customary_is_guessed_and_doubted(hu):
+    stored = (hu + 4096).astype(np.float32)
+    assert "guessed" in understand(stored, ABDOM).doubt
+    np.testing.assert_allclose(to_unit_range(stored, ABDOM), in_window(hu), atol=0.05)
+
+
 @pytest.mark.parametrize("form", [lambda hu: -hu, lambda hu: 1 - in_window(hu), lambda hu: 255 - 255 * in_window(hu)])
 def test_ct_that_is_bright_around_the_body_is_doubted(hu, form):
     assert "bright" in understand(form(hu).astype(np.float32), ABDOM).doubt
