@@ -75,7 +75,7 @@ def _plain_planes(data: np.ndarray) -> Padding | None:
     inner = data[box]
     if not 1 <= len(set(values)) <= FACES or min(inner.shape) <= STEP:
         return None
-    value, share = _spike(_edges(inner), inner)
+    value, share = _spike(edge_voxels(inner), inner)
     if share < MOSTLY:
         value = values[-1]  # the innermost
     reach = _reach(np.abs(inner[::STEP, ::STEP, ::STEP] - np.float32(value)))
@@ -110,7 +110,7 @@ def _value_of_end(data: np.ndarray, box: list[slice], axis: int, last: bool) -> 
 
 def _corners(data: np.ndarray) -> Padding | None:
     """Of a value within the range of what they surround, or far from it; else they are a scan's own background."""
-    values, counts = np.unique(_edges(data), return_counts=True)
+    values, counts = np.unique(edge_voxels(data), return_counts=True)
     padded = values[counts.argmax()]
     sample = data[::STEP, ::STEP, ::STEP]
     is_padded = sample == padded
@@ -145,7 +145,7 @@ def find_background(data: np.ndarray) -> Background:
 
 
 def _unpadded_background(data: np.ndarray) -> Background:
-    edges = _edges(data)
+    edges = edge_voxels(data)
     value, share = _spike(edges, data)
     if share < SMALLEST_SPIKE:
         return Background(None)
@@ -161,8 +161,17 @@ def _unpadded_background(data: np.ndarray) -> Background:
     return Background(value, _outside(np.abs(data - np.float32(value)) <= near))
 
 
-def _edges(data: np.ndarray) -> np.ndarray:
-    """The voxels on the twelve edges of the array, which bodies reach least."""
+def edge_voxels(data: np.ndarray) -> np.ndarray:
+    """The voxels on the twelve edges of an array, which bodies reach least.
+
+    Parameters
+    ----------
+    data : (X, Y, Z) ndarray
+
+    Returns
+    -------
+    (N,) ndarray
+    """
     ends = [sorted({0, n - 1}) for n in data.shape]
     lines = [
         data[np.ix_(*(range(n) if axis == along else ends[axis] for axis, n in enumerate(data.shape)))].ravel()

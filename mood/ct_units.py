@@ -14,7 +14,10 @@ SOFT_TISSUE_HU = (-20.0, 90.0)
 FAT_HU = (-140.0, -60.0)
 CLOSE = (-0.15, 0.1)  # fat to soft tissue in thousandths; 0.8 to 0.9 of what is dense there, 0.3 to 0.6 in a window
 STORED_OFFSET = 1024.0  # between Hounsfield units and what scanners store without a sign
-STORED_OFFSETS = (STORED_OFFSET, 1000.0, 8192.0, 32768.0)
+STORED_OFFSETS = (STORED_OFFSET, 1000.0, 2048.0, 8192.0, 32768.0)
+NOT_ZERO = 0.2  # of the brightest: what begins above is no window from 0
+NARROWEST = 100.0  # Hounsfield units that a CT spans; numbers that span less have another unit
+DIM = 0.75  # of a window: the bone in every body is brighter
 LEAST_BODY = 0.15  # of the voxels above air: soft tissue and fat under a reading that is right
 
 
@@ -40,19 +43,36 @@ def ct_window(data: np.ndarray, window_hu: tuple[float, float]) -> CtWindow:
     sample = data[::SAMPLE_STEP, ::SAMPLE_STEP, ::SAMPLE_STEP]
     inside = sample[sample > PADDING] if (sample > PADDING).any() else sample.ravel()
     low, high = map(float, np.percentile(inside, [0.1, 99.9]))
+    ends = float(inside.min()), float(inside.max())
+    if ends[1] - ends[0] < NARROWEST and _is_cut(inside, *ends) and not _is_usual(*ends):
+        return CtWindow(f"CT in a window from {ends[0]:.3g} to {ends[1]:.3g}", *ends)
     if low >= -OVERSHOOT and high <= 1 + OVERSHOOT:
-        return CtWindow("CT in [0, 1]", 0.0, 1.0, _doubt_of_range(data, high))
+        return CtWindow("CT in [0, 1]", 0.0, 1.0, _doubt_of_range(high))
     if low >= -1 - OVERSHOOT and high <= 2.5:
         return _between_minus_one_and_one(inside, window_hu)
     if low < -100 and high <= 140 and low >= -150 and _saturated(inside, high) and high >= 100:
         return CtWindow("CT in [-128, 127]", -128.0, 127.0)
+    if low < 0 and high - low < NARROWEST:
+        doubt = "they are of no unit that is known, nor cut at their ends as by a window"
+        return CtWindow(f"CT from {low:.3g} to {high:.3g}", low, high, doubt)
     if low < -0.1 * high or low < -100:
         return _checked("CT in Hounsfield units", 0.0, inside, window_hu)
-    return _from_zero(inside, high, window_hu)
+    return _from_zero(inside, low, high, window_hu)
 
 
-def _doubt_of_range(data: np.ndarray, high: float) -> str:
-    return "" if high >= 0.5 else f"nothing is brighter than {high:.3g}: a body in a window would be"
+def _is_usual(low: float, high: float) -> bool:
+    """Whether numbers end where windows to [0, 1] and [-1, 1] and thousandths of Hounsfield units do."""
+    return -1 - OVERSHOOT <= low <= -DIM or (abs(low) <= OVERSHOOT and DIM <= high <= 1 + OVERSHOOT)
+
+
+def _is_cut(inside: np.ndarray, low: float, high: float) -> bool:
+    """Whether many voxels have exactly the lowest or highest value, as after a window."""
+    above = max(_count(inside > low), 1)
+    return _count(inside == low) >= SATURATED * inside.size and _count(inside == high) >= SATURATED * above
+
+
+def _doubt_of_range(high: float) -> str:
+    return "" if high >= DIM else f"nothing is brighter than {high:.3g}: a body in a window would be"
 
 
 def _between_minus_one_and_one(inside: np.ndarray, window_hu: tuple[float, float]) -> CtWindow:
@@ -61,16 +81,18 @@ def _between_minus_one_and_one(inside: np.ndarray, window_hu: tuple[float, float
     close = _count((dense > CLOSE[0]) & (dense < CLOSE[1])) / max(dense.size, 1)
     doubt = "it may be a window from -1 to 1 or thousandths of Hounsfield units" if abs(close - 0.7) < 0.05 else ""
     if close > 0.7 or inside.max() > 1 + OVERSHOOT:
-        taken_for = "CT in thousandths of Hounsfield units"
-        return CtWindow(taken_for, window_hu[0] / 1000, window_hu[1] / 1000, doubt)
+        window = _checked("CT in thousandths of Hounsfield units", 0.0, inside * np.float32(1000), window_hu)
+        return CtWindow(window.taken_for, window.low / 1000, window.high / 1000, window.doubt or doubt)
     return CtWindow("CT in [-1, 1]", -1.0, 1.0, doubt)
 
 
-def _from_zero(inside: np.ndarray, high: float, window_hu: tuple[float, float]) -> CtWindow:
+def _from_zero(inside: np.ndarray, low: float, high: float, window_hu: tuple[float, float]) -> CtWindow:
     """Readings of numbers without a sign: 8 bits, a window from 0, or Hounsfield units with an offset."""
     if 200 < high <= 255 * (1 + OVERSHOOT / 2) or 200 < inside.max() <= 255:
         return CtWindow("CT of 8 bits", 0.0, 255.0)
     offset = _best_offset(inside, window_hu)
+    if offset is None and low > NOT_ZERO * high:
+        return _of_unknown_offset(inside, low, window_hu)
     window_share = _body_share(inside / np.float32(high / (window_hu[1] - window_hu[0])), -window_hu[0])
     is_window = _saturated(inside, high) and window_share > LEAST_BODY
     if high > 1000 and offset is not None and not (is_window and window_share > _body_share(inside, offset)):
@@ -80,6 +102,14 @@ def _from_zero(inside: np.ndarray, high: float, window_hu: tuple[float, float]) 
         doubt = "" if _saturated(inside, top) else "no value is one that a window would have cut to"
         return CtWindow(f"CT in a window from 0 to {top:g}", 0.0, top, doubt)
     return _checked(f"CT in Hounsfield units + {STORED_OFFSET:g}", STORED_OFFSET, inside, window_hu)
+
+
+def _of_unknown_offset(inside: np.ndarray, low: float, window_hu: tuple[float, float]) -> CtWindow:
+    """Hounsfield units + what makes air of the darkest."""
+    offset = low + STORED_OFFSET
+    window = _checked(f"CT in Hounsfield units + {offset:g}", offset, inside, window_hu)
+    doubt = window.doubt or "its offset is guessed from its darkest value"
+    return CtWindow(window.taken_for, window.low, window.high, doubt)
 
 
 def _best_offset(inside: np.ndarray, window_hu: tuple[float, float]) -> float | None:

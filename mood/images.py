@@ -17,6 +17,7 @@ import numpy as np
 from mood.atomic import check_writable
 from mood.errors import ScanError, UsageError
 from mood.formats import dicom_series, dicom_volume
+from mood.formats.member_volumes import member_path
 from mood.nifti_file import RE_EXPORT, READ_SUFFIXES, scan_name, spatial_shape
 from mood.volume import Volume, checked, find_scans, load, output_paths
 
@@ -106,7 +107,8 @@ def scans_to_score(source: Path, target: Path, *, challenge: bool = False) -> li
     elif twins := sorted(name for name, of in by_name.items() if len(of) > 1):
         fix = "Keep one of NAME.nii and NAME.nii.gz"
         raise UsageError(f"two scans would write the same outputs ({', '.join(twins)})", where=source, fix=fix)
-    check_apart(paths, [output for path in paths for output in output_paths(target, path).values()], target)
+    outputs = [output_paths(target, path) for path in paths]
+    check_apart(paths, [each for of in outputs for each in (*of.values(), member_path(of["pixel"]))], target)
     check_writable(target)
     return paths
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mood.background import Background, find_background, find_padding, robust_top
+from mood.background import Background, edge_voxels, find_background, find_padding, robust_top
 from mood.ct_units import ct_window
 from mood.regions import Region
 
@@ -78,10 +78,13 @@ def to_unit_range(data: np.ndarray, region: Region) -> np.ndarray:
 
 def _understand_ct(data: np.ndarray, region: Region) -> Understanding:
     padding = find_padding(data)
-    window = ct_window(data if padding is None else padding.replaced(data), region.window_hu)
+    seen = data if padding is None else padding.replaced(data)
+    window = ct_window(seen, region.window_hu)
     fits = padding is None and (window.low, window.high) == (0.0, 1.0) and in_unit_range(data)
     surround = Background(None, None if padding is None else padding.mask)
-    return Understanding(window.taken_for, window.low, window.high, surround, window.doubt, fits)
+    around = (float(np.median(edge_voxels(seen))) - window.low) / (window.high - window.low)
+    bright = "it is brightest around the body, where air is: dark may be bright" if around > BRIGHT_ENOUGH else ""
+    return Understanding(window.taken_for, window.low, window.high, surround, window.doubt or bright, fits)
 
 
 def _understand_mr(data: np.ndarray) -> Understanding:

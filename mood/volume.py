@@ -155,7 +155,7 @@ def _read_float32(head: NiftiHead, path: Path) -> np.ndarray:
     header = head.header
     shape, dtype = header.get_data_shape(), header.get_data_dtype()
     if dtype.kind not in "iufb":
-        kind = "RGB" if dtype.names else str(dtype)
+        kind = "RGB" if dtype.names else header.get_value_label("datatype")
         raise ScanError(f"voxels are of type {kind}", where=path, fix="Save one number a voxel")
     try:
         slope, inter = header.get_slope_inter()

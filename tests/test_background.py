@@ -23,7 +23,7 @@ def test_a_background_of_one_value_has_no_dust(head):
 
 @pytest.mark.parametrize("offset", [0.0, 1000.0, -300.0])
 @pytest.mark.parametrize("kind", ["positive", "signed", "noise", "few"])
-def test_dust_is_background_and_tissue_is_not(head, rng, kind, offset):
+def test_row_a1_dust_is_background_and_tissue_is_not(head, rng, kind, offset):
     dust = {
         "positive": 1e-4 * rng.random(head.shape),
         "signed": rng.normal(0, 1, head.shape),

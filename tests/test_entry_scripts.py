@@ -157,7 +157,7 @@ def test_weights_of_ones_own_are_found_beside_the_scripts(checkout):
 
 
 @pytest.mark.parametrize("status", [2, 3, 130])
-def test_faults_of_the_set_up_show_in_the_exit_status(checkout, status):
+def test_fault_14_faults_of_the_set_up_show_in_the_exit_status(checkout, status):
     put_python(checkout, f"exit {status}")
     result = run(checkout, "run_sample_brain.sh", "the scans", "out")
     assert result.returncode == status

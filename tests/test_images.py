@@ -121,6 +121,8 @@ def test_a_list_names_scans_from_its_own_folder(write, scan, tmp_path):
     first = write(scan, "a.nii.gz")
     (tmp_path / "list.txt").write_text(f"# controls\nin/a.nii.gz\n\n{first}\nin/gone.nii.gz\n")
     assert find_scans(tmp_path / "list.txt") == [tmp_path / "in" / "a.nii.gz", tmp_path / "in" / "gone.nii.gz"]
+    (tmp_path / "list.txt").write_bytes(b"\xef\xbb\xbfin/a.nii.gz\r\n  \r\n")  # as Windows writes it
+    assert find_scans(tmp_path / "list.txt") == [tmp_path / "in" / "a.nii.gz"]
     (tmp_path / "list.txt").write_text("\n# none\n")
     with pytest.raises(NoInputError, match="names no scan"):
         find_scans(tmp_path / "list.txt")

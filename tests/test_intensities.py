@@ -49,7 +49,7 @@ CHANGES = {
 
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES.keys())
-def test_mr_is_the_same_whatever_offset_sign_range_and_dust_it_comes_with(head, change):
+def test_rows_a_mr_is_the_same_whatever_offset_sign_range_and_dust_it_comes_with(head, change):
     expected = to_unit_range(head, BRAIN)
     unit = to_unit_range(change(head).astype(np.float32), BRAIN)
     assert (unit[head == 0] == 0).all()

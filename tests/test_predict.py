@@ -272,13 +272,27 @@ def scan_that_is_a_link_to_another_output(folder, tmp_path):
     return tmp_path / "out"
 
 
+def folder_of_the_members(folder, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "members").symlink_to(folder)
+    return tmp_path / "out"
+
+
 def tree(top):
     return {path: path.read_bytes() for path in top.rglob("*") if path.is_file()}
 
 
 @pytest.mark.parametrize("challenge", [False, True])
 @pytest.mark.parametrize(
-    "way", [same_folder, linked_folder, hard_link, link_to_a_scan, scan_that_is_a_link_to_another_output]
+    "way",
+    [
+        same_folder,
+        linked_folder,
+        hard_link,
+        link_to_a_scan,
+        scan_that_is_a_link_to_another_output,
+        folder_of_the_members,
+    ],
 )
 def test_fault_01_an_output_that_is_an_input_is_refused_before_anything_is_written(
     folder, tmp_path, method, way, challenge, monkeypatch
@@ -306,7 +320,17 @@ def test_fault_01_one_folder_mounted_twice_is_refused(folder, tmp_path):
     assert tree(tmp_path) == before
 
 
-def test_one_scan_is_scored_by_itself(folder, tmp_path, method):
+def test_fault_01_a_list_with_one_scan_in_the_output_folder_is_refused(folder, tmp_path, method):
+    (tmp_path / "out").mkdir()
+    shutil.copy(folder / "a.nii.gz", tmp_path / "out" / "d.nii.gz")
+    (tmp_path / "list.txt").write_text("in/b.nii\nout/d.nii.gz\n")
+    before = tree(tmp_path)
+    with pytest.raises(UsageError, match=r"the input folder|the input itself"):
+        predict_folder(tmp_path / "list.txt", tmp_path / "out", method)
+    assert tree(tmp_path) == before
+
+
+def test_row_h2_one_scan_is_scored_by_itself(folder, tmp_path, method):
     (outcome,) = predict_folder(folder / "a.nii.gz", tmp_path / "out", method)
     assert (outcome.scan, outcome.status) == ("a", "done")
     assert json.loads((tmp_path / "out" / "run.json").read_text())["scans"][0]["taken_for"].startswith("MR")
@@ -321,7 +345,7 @@ def test_fault_32_in_the_challenge_labels_and_twins_have_outputs_too(folder, wri
     assert sorted(o.scan for o in outcomes) == ["a", "a_label", "b", "c"]
 
 
-def test_fault_05_and_07_one_bad_scan_costs_no_other(folder, write, scan, tmp_path, method):
+def test_fault_05_and_07_and_rows_e1_and_e2_one_bad_scan_costs_no_other(folder, write, scan, tmp_path, method):
     (folder / "aa.nii.gz").symlink_to("../.git/annex/objects/gone")
     write(scan, "bb.nii")
     content = bytearray((folder / "bb.nii").read_bytes())
@@ -360,7 +384,7 @@ DONE, SKIPPED = dict.fromkeys("abc", "done"), dict.fromkeys("abc", "skipped")
 
 
 @pytest.mark.parametrize(("name", "content"), [("a.nii.gz", b""), ("b.nii.gz", b"half"), ("c.nii.gz.txt", b"")])
-def test_fault_09_an_empty_or_damaged_output_is_made_again(folder, tmp_path, method, name, content):
+def test_fault_09_and_rows_d3_and_e6_an_empty_or_damaged_output_is_made_again(folder, tmp_path, method, name, content):
     predict_folder(folder, tmp_path / "out", method)
     whole = outputs(tmp_path / "out")
     (tmp_path / "out" / name).write_bytes(content)
@@ -368,7 +392,7 @@ def test_fault_09_an_empty_or_damaged_output_is_made_again(folder, tmp_path, met
     assert outputs(tmp_path / "out") == whole
 
 
-def test_a_scan_that_was_replaced_is_scored_again(folder, write, scan, tmp_path, method):
+def test_row_d2_a_scan_that_was_replaced_is_scored_again(folder, write, scan, tmp_path, method):
     predict_folder(folder, tmp_path / "out", method)
     first = outputs(tmp_path / "out")
     write(scan[::-1] * 0.3, "a.nii.gz", LEFT_HANDED)
@@ -418,7 +442,7 @@ def test_fault_13_a_damaged_run_record_ends_no_run(folder, tmp_path, method, con
 
 @pytest.mark.parametrize("record", [{"method": "fpi", "settings": {}}, [], 3, {"about": 1, "scans": 2}])
 @pytest.mark.parametrize("overwrite", [True, False])
-def test_fault_13_a_file_that_is_no_run_record_is_kept(folder, tmp_path, method, record, overwrite):
+def test_fault_13_and_row_e5_a_file_that_is_no_run_record_is_kept(folder, tmp_path, method, record, overwrite):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "run.json").write_text(json.dumps(record))
     with pytest.raises(UsageError, match=r"no record of a prediction.*run\.json"):
@@ -563,7 +587,7 @@ def test_fault_05_a_scan_that_vanishes_fails_alone(folder, tmp_path, method):
 KILLED_AT = 12  # of the moments at which a file is flushed to the disk
 
 
-def test_killed_at_any_write_the_same_command_finishes(folder, tmp_path, method, killed_at):
+def test_fault_13_killed_at_any_write_the_same_command_finishes(folder, tmp_path, method, killed_at):
     predict_folder(folder, tmp_path / "whole", method)
     for moment in range(KILLED_AT):
         out = tmp_path / str(moment)

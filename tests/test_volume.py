@@ -253,7 +253,7 @@ def test_fault_24_a_compressed_header_that_is_damaged_is_a_sentence_or_read(writ
         load(path)
 
 
-def test_a_score_that_is_no_number_is_not_written(tmp_path):
+def test_fault_11_a_score_that_is_no_number_is_not_written(tmp_path):
     with pytest.raises(ScanError, match="score is nan"):
         save_score(float("nan"), tmp_path / "a.txt")
     assert not (tmp_path / "a.txt").exists()

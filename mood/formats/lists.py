@@ -20,7 +20,7 @@ def is_list(path: Path) -> bool:
 
 def read_list(source: Path) -> list[Path]:
     """The scans that a list names, each once, in its order; those that are missing fail by themselves."""
-    lines = source.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+    lines = source.read_text(encoding="utf-8-sig", errors="surrogateescape").splitlines()
     named = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
     if not named:
         raise NoInputError("the list names no scan", where=source, fix="Write the path of a scan on each line")

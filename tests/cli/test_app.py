@@ -223,7 +223,7 @@ SENSELESS = [
 
 
 @pytest.mark.parametrize("arguments", SENSELESS, ids=lambda a: " ".join(map(str, (a[0], *a[-2:])))[:50])
-def test_what_cannot_be_meant_is_a_usage_error(call, arguments, tmp_path, monkeypatch):
+def test_fault_27_28_and_30_what_cannot_be_meant_is_a_usage_error(call, arguments, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     status, text = call(*arguments)
     assert status == 2, text

@@ -174,7 +174,7 @@ def test_nan_is_an_error_that_names_the_file(folders):
 
 
 @pytest.mark.parametrize("content", ["inf", "-inf", "1e999"])
-def test_an_infinite_score_is_an_error_that_names_the_file(folders, content):
+def test_fault_30_an_infinite_score_is_an_error_that_names_the_file(folders, content):
     labels, predictions = folders
     (predictions / "case3.nii.gz.txt").write_text(content)
     with pytest.raises(ScanError, match=r"infinite number: .*case3\.nii\.gz\.txt"):
@@ -182,7 +182,7 @@ def test_an_infinite_score_is_an_error_that_names_the_file(folders, content):
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_a_label_map_that_is_not_finite_is_an_error_that_names_the_file(folders, value):
+def test_fault_30_a_label_map_that_is_not_finite_is_an_error_that_names_the_file(folders, value):
     labels, predictions = folders
     label = np.zeros(SHAPE)
     label[3, 4, 5] = value

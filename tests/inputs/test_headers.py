@@ -83,13 +83,17 @@ RIGHT = {
     "pixdim of 0": ((P, "4f", 1, 0, 0, 0),),
     "codes that do not exist": ((252, "hh", 99, -3),),
     "a negative time unit": ((U, "b", -1),),
+    "a qform of another orientation": ((256, "3f", 0, 0, 1),),
+    "a shear": ((S, "12f", *(AFFINE[:3] @ (np.eye(4) + 0.1 * np.eye(4, k=1))).ravel()),),
+    "a fourth axis of 1": ((40, "5h", 4, 84, 100, 84, 1),),
+    "sizes of axes that are not there": ((40, "8h", 3, 84, 100, 84, 9, -3, 77, 0),),
     "qfac 0": ((P, "f", 0.0),),
     "slope NaN": ((112, "f", NAN),),
 }
 
 
 @pytest.mark.parametrize("edits", RIGHT.values(), ids=RIGHT.keys())
-def test_fault_10_a_header_that_is_wrong_gives_the_scan_that_is_right(header, edits, tmp_path):
+def test_fault_10_and_rows_c_and_f1_a_header_that_is_wrong_gives_the_scan_that_is_right(header, edits, tmp_path):
     right, _ = conform(load(header()), BRAIN, GRID)
     volume = load(header(*edits))
     data, placement = conform(volume, BRAIN, GRID)
@@ -108,6 +112,17 @@ def test_voxels_that_begin_right_after_the_header(header, brain, packed):
         if packed:
             path.write_bytes(gzip.compress(path.read_bytes()))
         np.testing.assert_array_equal(load(path).data, brain)
+
+
+def test_row_h6_what_nibabel_mends_is_said_once_and_with_the_scan(header, caplog, capfd):
+    caplog.set_level("INFO")
+    path = header((P, "4f", 0, -2, -2, -2))
+    load(path)
+    said = [record.getMessage() for record in caplog.records]
+    assert said
+    assert len(set(said)) == len(said)
+    assert all(text.startswith(str(path)) for text in said)
+    assert capfd.readouterr() == ("", "")
 
 
 @pytest.mark.parametrize("packed", [False, True])
@@ -147,12 +162,18 @@ WRONG = {
     "an offset beyond all files": (((108, "f", 9.9e9),), "begin at byte"),
     "an infinite intercept": (((112, "2f", 1.0, float("inf")),), "intercept"),
     "an axis of no voxels": (((42, "h", 0),), "no voxels"),
+    "no voxels along a fourth axis": (((40, "5h", 4, 84, 100, 84, 0),), "no voxels"),
+    "two dimensions": (((40, "h", 2),), "2-D"),
+    "RGBA": (((70, "hh", 2304, 32),), "RGB"),
+    "bits": (((70, "hh", 1, 1),), "binary"),
+    "long doubles": (((70, "hh", 1536, 128),), "float128"),
+    "an intercept of NaN": (((112, "2f", 1.0, NAN),), "intercept"),
     "another magic": (((344, "4s", b"xyz\0"),), "magic"),
 }
 
 
 @pytest.mark.parametrize(("edits", "words"), WRONG.values(), ids=WRONG.keys())
-def test_fault_24_a_header_that_cannot_be_meant_is_a_sentence(header, edits, words):
+def test_fault_24_and_row_g_a_header_that_cannot_be_meant_is_a_sentence(header, edits, words):
     path = header(*edits)
     with pytest.raises(ScanError, match=words) as caught:
         load(path)
@@ -176,7 +197,7 @@ def test_fault_18_a_small_file_of_many_zeros_is_refused_before_memory_is_taken(t
         load(tmp_path / "bomb.nii.gz")
 
 
-def test_suffixes_that_lie_are_read_by_content(header, brain, tmp_path):
+def test_row_h3_suffixes_that_lie_are_read_by_content(header, brain, tmp_path):
     content = header().read_bytes()
     (tmp_path / "a.nii.gz").write_bytes(content)
     (tmp_path / "b.nii").write_bytes(gzip.compress(content))
@@ -184,10 +205,16 @@ def test_suffixes_that_lie_are_read_by_content(header, brain, tmp_path):
         np.testing.assert_array_equal(load(tmp_path / name).data, brain)
 
 
-def test_what_is_no_file_is_said(header, tmp_path):
+def test_row_h4_what_is_no_file_is_said(header, tmp_path):
     (tmp_path / "folder.nii.gz").mkdir()
     (tmp_path / "link.nii.gz").symlink_to("../.git/annex/objects/gone")
+    (tmp_path / "ring.nii.gz").symlink_to("ring.nii.gz")
     os.mkfifo(tmp_path / "pipe.nii.gz")
-    for name, words in (("folder", "folder"), ("link", "annex/objects/gone"), ("pipe", "no regular file")):
+    for name, words in (
+        ("folder", "folder"),
+        ("link", "annex/objects/gone"),
+        ("ring", "may not be read"),
+        ("pipe", "no regular file"),
+    ):
         with pytest.raises(ScanError, match=words):
             load(tmp_path / f"{name}.nii.gz")

@@ -119,6 +119,22 @@ def test_the_digest_of_the_scans_knows_contents_and_not_dates(healthy, tmp_path)
     assert digest(tmp_path / "3") != first
 
 
+def test_row_d4_a_scan_in_metres_is_prepared_as_the_one_in_millimetres(healthy, tmp_path):
+    prepared = {}
+    for name, scale in (("mm", 1.0), ("metres", 1e-3)):
+        for path in healthy.iterdir():
+            image = nib.load(path)
+            changed = nib.Nifti1Image(np.asarray(image.dataobj), np.diag([scale, scale, scale, 1]))
+            (tmp_path / name).mkdir(exist_ok=True)
+            nib.save(changed, tmp_path / name / path.name)
+        trained(tmp_path / name, tmp_path / f"w-{name}", epochs=1, held_out=0)
+        prepared[name] = {path.name: np.load(path) for path in (tmp_path / f"w-{name}" / "scans").glob("*.npy")}
+    assert prepared["mm"]
+    for name, data in prepared["mm"].items():
+        assert data.any()
+        np.testing.assert_array_equal(prepared["metres"][name], data)
+
+
 def test_scans_that_were_copied_are_the_same(healthy, tmp_path):
     trained(healthy, tmp_path / "w")
     copy = tmp_path / "copy"

@@ -65,7 +65,7 @@ RAW = {
 
 
 @pytest.mark.parametrize("text", RAW.values(), ids=RAW)
-def test_a_config_that_is_no_description_is_refused(copied, nothing_is_built, text):
+def test_fault_25_a_config_that_is_no_description_is_refused(copied, nothing_is_built, text):
     folder = copied("mix-brain")
     (folder / CONFIG).write_bytes(text)
     assert CONFIG in refused(folder)
@@ -93,6 +93,7 @@ TOP = {
         {},
         [],
         {"log_mean": None, "log_spread": 0.1, "rare_values": [0.1, 0.2, 0.3, 0.4, 0.5]},
+        {"log_mean": float("nan"), "log_spread": 1, "rare_values": [0.1, 0.2, 0.3, 0.4, 0.5]},
         {"log_mean": -1, "log_spread": 0, "rare_values": [0.1, 0.2, 0.3, 0.4, 0.5]},
         {"log_mean": -1, "log_spread": -1, "rare_values": [0.1, 0.2, 0.3, 0.4, 0.5]},
         {"log_mean": 1e9, "log_spread": 1, "rare_values": [0.1, 0.2, 0.3, 0.4, 0.5]},
@@ -109,7 +110,7 @@ TOP = {
 @pytest.mark.parametrize(
     ("key", "value"), [(key, value) for key, values in TOP.items() for value in values], ids=lambda v: str(v)[:24]
 )
-def test_fault_25_a_config_with_another_type_or_range_is_refused(copied, nothing_is_built, key, value):
+def test_fault_11_and_25_a_config_with_another_type_or_range_is_refused(copied, nothing_is_built, key, value):
     folder = copied("mix-brain")
     config = json.loads((folder / CONFIG).read_text())
     if (key, value) in (("calibration", None), ("bench", None), ("int8", None)):
