@@ -23,31 +23,28 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-import math
 import textwrap
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from rich.console import Console
 
-from mood import runtime
 from mood.atomic import write_text
 from mood.benchmark import tables
-from mood.benchmark.baselines import ENGINES, methods_with_weights, on_engines, trained_baseline
-from mood.benchmark.cases import Case, lesion_case, planted_cases
-from mood.benchmark.foreign import FOREIGN_PATCH, foreign_case
-from mood.benchmark.manifest import LESIONS, TRAIN, Entry, chosen, groups_of, read_manifest
-from mood.benchmark.run import Gallery, Keeper, measure
+from mood.benchmark.baselines import ENGINES
+from mood.benchmark.foreign import FOREIGN_PATCH
+from mood.benchmark.group import Plan, ScanPool
+from mood.benchmark.manifest import LESIONS, Entry, chosen, groups_of, read_manifest
 from mood.benchmark.tally import Summary, Tally, summarise
-from mood.methods import BASELINES, MEMBERS, REGISTRY, Method, load_method
+from mood.methods import MEMBERS, REGISTRY
 from mood.regions import REGIONS, Region
-from mood.synthesis.outliers import ALL_KINDS, HARDER_KINDS, KINDS
-from mood.weights.config import Bench
-from mood.weights.store import default_method, packaged_weights, read_folder, record_scores
+from mood.synthesis.outliers import HARDER_KINDS, KINDS
+from mood.weights.config import Bench as Figures
+from mood.weights.store import default_method, packaged_weights, record_scores
 
 log = logging.getLogger("bench")
 
@@ -55,17 +52,6 @@ SETS = {tables.PUBLISHED: KINDS, tables.HARDER: HARDER_KINDS, "foreign": (FOREIG
 ROWS = [name for name in REGISTRY if name not in MEMBERS["joint"]]
 HELP_WIDTH = 80
 WIDEST = 180  # columns of the tables where there is no terminal
-
-
-@dataclass(frozen=True)
-class Plan:
-    """How much is measured."""
-
-    scans: int  # of each group, at most
-    cases: int  # of each kind in a group, at least; a scan has as many of a kind as that takes
-    training_scans: int  # for the baselines
-    steps: int  # of the autoencoder's training
-    resamples: int  # of the bootstrap
 
 
 FULL = Plan(scans=6, cases=5, training_scans=40, steps=1000, resamples=400)
@@ -123,52 +109,6 @@ def planned(asked: argparse.Namespace) -> Plan:
     return replace(plan, **{name: value for name, value in given.items() if value is not None})
 
 
-def methods_of(region: Region, entries: list[Entry], asked: argparse.Namespace, plan: Plan) -> dict[str, Method]:
-    """The rows of the tables: shipped methods, weights named on the command line, baselines."""
-    if set(BASELINES) & set(asked.methods):
-        runtime.prepare_training()  # in this process, so that the other methods run on what trains them
-    methods = methods_with_weights(region, asked.methods)
-    for found in map(read_folder, asked.weights):
-        if found.region == region.name:
-            methods[found.path.name] = load_method(found)
-    methods |= on_engines(default_method(region.name), region, asked.engines)
-    training = [entry for entry in entries if entry.region == region.name and entry.use == TRAIN]
-    training = chosen(training, plan.training_scans)
-    for name in BASELINES:
-        if name in asked.methods and training:
-            methods[name] = trained_baseline(name, region, training, plan.steps, asked.cache)
-    return methods
-
-
-def tallies_of(
-    region: Region, group: str, entries: list[Entry], methods: dict[str, Method], asked: argparse.Namespace, plan: Plan
-) -> dict[str, Tally]:
-    """Score the cases of a group; draw and keep what was asked for."""
-    gallery = Gallery(group == LESIONS)
-    observers: list[Gallery | Keeper] = [gallery] if asked.pictures else []
-    if asked.predictions:
-        observers.append(Keeper(asked.predictions / region.name))
-    cases = lesion_cases(entries, region) if group == LESIONS else all_planted(entries, region, plan.cases, asked.seed)
-    tallies = measure(methods, cases, observers, asked.smoothing_mm)
-    if asked.pictures:
-        gallery.save(asked.pictures / f"{region.name}-{group.replace(' ', '-')}.png")
-    return tallies
-
-
-def lesion_cases(entries: list[Entry], region: Region) -> Iterator[Case]:
-    """Real lesions."""
-    yield from (lesion_case(entry, region) for entry in entries)
-
-
-def all_planted(entries: list[Entry], region: Region, count: int, seed: int) -> Iterator[Case]:
-    """Each scan healthy, with outliers of every kind, and with patches of the scan after it where there is another."""
-    repeats = math.ceil(count / len(entries))
-    for entry, other in zip(entries, entries[1:] + entries[:1], strict=True):
-        yield from planted_cases(entry, region, list(ALL_KINDS), repeats, seed)
-        if other is not entry:
-            yield from (foreign_case(entry, other, region, repeat, seed) for repeat in range(repeats))
-
-
 def summaries_of(tallies: dict[str, Tally], group: str, asked: argparse.Namespace, plan: Plan) -> tables.Group:
     """What each method reached on each set of kinds."""
     occurring = list(dict.fromkeys(kind for tally in tallies.values() for kind in tally.kinds))
@@ -190,24 +130,29 @@ def measure_region(
     region: Region, entries: list[Entry], asked: argparse.Namespace, plan: Plan, console: Console
 ) -> dict[str, tables.Group]:
     """Measure and print the groups of a region."""
-    groups, methods = {}, methods_of(region, entries, asked, plan)
     wanted = asked.groups or (groups_of(region)[:1] if asked.quick else groups_of(region))
-    for group in groups_of(region) if methods else ():
-        scans = [entry for entry in entries if entry.region == region.name and entry.group == group]
-        scans = chosen(scans, plan.scans)
-        if not scans or group not in wanted:
-            continue
-        start = time.monotonic()
-        tallies = tallies_of(region, group, scans, methods, asked, plan)
-        groups[group] = summaries_of(tallies, group, asked, plan)
-        log.info("%s, %s: %d scans in %.0f s", region.name, group, len(scans), time.monotonic() - start)
-        title = f"{region.name}, {group}"
-        console.print(tables.render_group(tables.describe(title, len(scans), groups[group]), groups[group]))
-        console.print(tables.render_kinds(title, groups[group]))
-        console.print(tables.render_objects(title, groups[group]))
-        if group == LESIONS:
-            console.print(tables.render_cases(title, groups[group]))
+    groups = {}
+    with ScanPool(region, entries, asked, plan) as bench:
+        for group in groups_of(region):
+            scans = [entry for entry in entries if entry.region == region.name and entry.group == group]
+            scans = chosen(scans, plan.scans)
+            if not (scans and bench.methods and group in wanted):
+                continue
+            start = time.monotonic()
+            tallies = bench.tallies(group, scans)
+            groups[group] = summaries_of(tallies, group, asked, plan)
+            log.info("%s, %s: %d scans in %.0f s", region.name, group, len(scans), time.monotonic() - start)
+            console_tables(console, f"{region.name}, {group}", len(scans), groups[group], group)
     return groups
+
+
+def console_tables(console: Console, title: str, scans: int, found: tables.Group, group: str) -> None:
+    """The tables of a group."""
+    console.print(tables.render_group(tables.describe(title, scans, found), found))
+    console.print(tables.render_kinds(title, found))
+    console.print(tables.render_objects(title, found))
+    if group == LESIONS:
+        console.print(tables.render_cases(title, found))
 
 
 def record(region: Region, groups: dict[str, tables.Group]) -> None:
@@ -219,7 +164,7 @@ def record(region: Region, groups: dict[str, tables.Group]) -> None:
                 ap, auroc = round(summary.mean_pixel_ap.value, 4), round(summary.mean_sample_auroc.value, 4)
                 found = groups.get(LESIONS, {}).get(LESIONS, {}).get(name)
                 lesions = {} if found is None else lesion_figures(found)
-                record_scores(weights, Bench(decides, ap, auroc, **lesions))
+                record_scores(weights, Figures(decides, ap, auroc, **lesions))
 
 
 def lesion_figures(summary: Summary) -> dict[str, Any]:

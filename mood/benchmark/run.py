@@ -15,16 +15,13 @@ from mood.benchmark.tally import Tally
 from mood.conform import ConformedScan
 from mood.detector import Detector
 from mood.methods import Method
-from mood.methods.fit.check import check_fit, fit_grid
-from mood.methods.mix.prefetch import mapped
 from mood.methods.scoring import smoothed
-from mood.regions import Grid, Region
+from mood.regions import Grid
 from mood.synthesis.toy import write_sample
 from mood.volume import save_map, save_score
 
 Conformed = dict[tuple[Grid, ...], ConformedScan]
 Observer = Callable[[Case, str, np.ndarray, float], None]
-AHEAD = 2  # cases: one is prepared while another is scored
 FIRST = "_0_"  # in the name of a case: the first repeat
 SMOOTHED = " smoothed"  # appended to a method's name
 
@@ -45,8 +42,8 @@ def measure(
     """
     tallies: dict[str, Tally] = {}
     observers = list(observers)
-    region = next(iter(methods.values())).region
-    for case, conformed in mapped(lambda case: prepared(case, methods, region), cases, AHEAD):
+    for case in cases:
+        conformed: Conformed = {}
         for name, method in methods.items():
             detector, scan = Detector(method), conformed_case(case, method, conformed)
             score_map = detector.grid_map(scan)
@@ -63,18 +60,6 @@ def measure(
                 for observe in observers:
                     observe(case, row, result.map, result.sample_score)
     return tallies
-
-
-def prepared(case: Case, methods: dict[str, Method], region: Region) -> tuple[Case, Conformed]:
-    """A case with its scan on the grids of all methods, registered already where methods will ask for that."""
-    conformed: Conformed = {}
-    for method in methods.values():
-        conformed_case(case, method, conformed)
-    for grids, scan in conformed.items():
-        if grids[0] == fit_grid(region):
-            check_fit(scan.data, scan.placement.spacing_mm, region)
-            break
-    return case, conformed
 
 
 def smooths(method: Method) -> bool:

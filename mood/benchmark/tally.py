@@ -8,7 +8,7 @@ find cannot hide one that is missed, as it can in one pool of all.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 import numpy as np
 
@@ -57,6 +57,15 @@ class Tally:
         self.sample_scores.append(sample_score)
         self.names.append(name)
         self.found.append(found)
+
+
+def joined(tallies: Sequence[Tally]) -> Tally:
+    """The cases of several tallies in one, in their order."""
+    whole = Tally()
+    for tally in tallies:
+        for field_of_cases in fields(Tally):
+            getattr(whole, field_of_cases.name).extend(getattr(tally, field_of_cases.name))
+    return whole
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from mood.benchmark.baselines import methods_with_weights, trained_baseline
-from mood.benchmark.command import all_planted
+from mood.benchmark.command import options
 from mood.benchmark.foreign import FOREIGN_PATCH
+from mood.benchmark.group import Plan, ScanPool, cases_of, tasks_of
 from mood.benchmark.manifest import TRAIN, read_manifest
 from mood.evaluation.folder import evaluate_folder
 from mood.methods.baselines.atlas import Atlas, AtlasSettings
@@ -64,11 +65,33 @@ def assert_counted_again(folder: Path, summary: dict) -> None:
 
 def test_a_group_of_several_scans_has_patches_of_one_in_another(data):
     entries = [entry for entry in read_manifest(data) if entry.use == TRAIN]
-    cases = list(all_planted(entries, BRAIN, 4, 0))
+    cases = [case for task in tasks_of("1 mm", entries, 4) for case in cases_of(task, BRAIN, 0)]
     foreign = [case.name for case in cases if case.kind == FOREIGN_PATCH]
     assert foreign == [f"{name}_{repeat}_{FOREIGN_PATCH}" for name in "abc" for repeat in (0, 1)]
     assert len(cases) == 3 * (1 + 2 * 9)
-    assert FOREIGN_PATCH not in {case.kind for case in all_planted(entries[:1], BRAIN, 1, 0)}
+    [alone] = tasks_of("1 mm", entries[:1], 1)
+    assert FOREIGN_PATCH not in {case.kind for case in cases_of(alone, BRAIN, 0)}
+
+
+def test_scans_that_are_shared_out_come_to_the_same_figures(data, tmp_path, monkeypatch):
+    entries = read_manifest(data)
+    training = [entry for entry in entries if entry.use == TRAIN]
+    trained_baseline("atlas", BRAIN, training, 1, tmp_path)
+    [weights] = tmp_path.glob("atlas-brain-*")
+    asked = options(["--data", str(data), "--methods", "mix3d", "--weights", str(weights)])  # mix3d has none
+    plan = Plan(scans=2, cases=1, training_scans=3, steps=1, resamples=5)
+    found = []
+    for processes in (1, 2):
+        monkeypatch.setattr("mood.benchmark.group.thread_count", lambda count=processes: count)
+        with ScanPool(BRAIN, entries, asked, plan) as pool:
+            found.append(pool.tallies("1 mm", training[:2])[weights.name])
+    alone, shared = found
+    assert alone.names == shared.names
+    assert len(alone.names) == 2 * (1 + 9)
+    assert alone.kinds == shared.kinds
+    np.testing.assert_allclose(shared.sample_scores, alone.sample_scores, atol=1e-6)
+    for one, other in zip(alone.counts, shared.counts, strict=True):
+        assert one.positives.sum() == other.positives.sum()
 
 
 def test_a_baseline_is_trained_once(data, tmp_path, monkeypatch):
