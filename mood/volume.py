@@ -152,17 +152,14 @@ def read_array(path: Path) -> tuple[np.ndarray, nib.Nifti1Header]:
 
 
 def _read_float32(head: NiftiHead, path: Path) -> np.ndarray:
-    header = head.header
-    shape, dtype = header.get_data_shape(), header.get_data_dtype()
+    header, shape, dtype = head.header, head.header.get_data_shape(), head.header.get_data_dtype()
     if dtype.kind not in "iufb":
         kind = "RGB" if dtype.names else header.get_value_label("datatype")
         raise ScanError(f"voxels are of type {kind}", where=path, fix="Save one number a voxel")
     try:
         slope, inter = header.get_slope_inter()
-        if head.compressed:
-            stored = compression.read_array(path, head.offset, shape, dtype)
-        else:
-            stored = compression.read_plain(path, head.offset, shape, dtype)
+        read = compression.read_array if head.compressed else compression.read_plain
+        stored = read(path, head.offset, shape, dtype)
     except READ_ERRORS as error:
         what = f"the file is damaged or cut off ({first_line(error)})"
         raise ScanError(what, where=path, fix="Copy it again from its source") from error

@@ -101,9 +101,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = given.keep or Path(temporary)
         make_scans(folder / "in", given.scans)
-        rows = [
-            row for row in (local(folder, given.scans), slurm(folder, given.scans), ray(folder, given.scans)) if row
-        ]
+        rows = [row for way in (local, slurm, ray) if (row := way(folder, given.scans))]
         same = all(outputs(folder / row.engine) == outputs(folder / "local") for row in rows)
         once = all(scans_in_table(folder / row.engine) == given.scans for row in rows)
         report(rows, same and once, collecting(folder / "paper"))
@@ -195,9 +193,8 @@ def collecting(folder: Path) -> dict[str, float]:
         names = [f"sub-{number:06}" for number in range(index - 1, COHORT, count)]
         made = {"size": 10**7, "modified_ns": 10**18, "sha256": "0" * 64}
         pending = [{"scan": name, "status": "pending", "made_from": made} for name in names]
-        lines = [
-            {"part": index, "of": count, "about": about, "scans": pending, "started": "2026-01-01T00:00:00.000+00:00"}
-        ]
+        head = {"part": index, "of": count, "about": about, "scans": pending}
+        lines = [head | {"started": "2026-01-01T00:00:00.000+00:00"}]
         row = {"status": "done", "sample_score": 0.5, "seconds": 2.5, "made_from": made, "taken_for": "MR"}
         lines += [{"scan": name, **row, "ended": f"2026-01-01T01:{index % 60:02}:00.000+00:00"} for name in names]
         text = "".join(json.dumps(line) + "\n" for line in lines)
