@@ -226,7 +226,7 @@ def report(rows: list[Row], same: bool, collected: dict[str, float]) -> None:
     print(f"Collecting {COHORT:,} rows takes {collected['collect_s']:.0f} s and {collected['collect_mib']:.0f} MiB.\n")
     enough = all(row.scans_a_core_second >= ENOUGH * reference for row in rows)
     figures = {row.engine: asdict(row) | {"scans_a_core_second": row.scans_a_core_second} for row in rows}
-    print(json.dumps({**figures, **collected, "same_bytes": same, "ok": bool(same and enough)}))
+    print(json.dumps({**figures, **collected, "same_bytes": same, "ok": same and enough}))
 
 
 def print_table(heads: list[str], rows: list[list[object]]) -> None:
@@ -238,8 +238,7 @@ def print_table(heads: list[str], rows: list[list[object]]) -> None:
 
 def on_paper(brain_s: float, collect_s: float) -> dict[str, str]:
     """A cohort of full-size brains on many nodes: parts of 100 scans, a thread each."""
-    part = START_S + PART * brain_s
-    rounds = -(-COHORT // PART // (NODES * NODE_CORES))
+    part, rounds = START_S + PART * brain_s, -(-COHORT // PART // (NODES * NODE_CORES))
     return {
         "processor time": f"{COHORT // PART * part / 3600:.0f} core-hours, {START_S / part:.1%} of it starts",
         f"time of a part of {PART}": f"{part / 60:.0f} min",

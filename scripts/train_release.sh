@@ -17,7 +17,8 @@
 #   mix-abdom      goes on from the first U-Net of mix-brain above. The shipped one went on from one with 54,000 steps.
 #   detail-brain, fpi-brain
 #                  what train_gpu.sh makes in the same minutes of another GPU. The shipped networks of detail's three views
-#                  were trained for 5.1, 2.7 and 0.5 minutes, begun as mix and as one another, in two calls.
+#                  were trained for 5.1, 2.7 and 0.5 minutes, begun as mix and as one another, in two calls; then for 7.15
+#                  minutes each, beside one another on one GPU, with what made-up other scanners show.
 #   the others     the recipe of the shipped ones: same settings, scans, seed and steps, but not the same bytes.
 # A set trained by this script in one go, on one machine, with the locked libraries, does come out again byte for byte;
 # its card has the commands, the commit and the digest of the scans.
