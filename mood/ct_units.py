@@ -44,7 +44,7 @@ def ct_window(data: np.ndarray, window_hu: tuple[float, float]) -> CtWindow:
     inside = sample[sample > PADDING] if (sample > PADDING).any() else sample.ravel()
     low, high = map(float, np.percentile(inside, [0.1, 99.9]))
     ends = float(inside.min()), float(inside.max())
-    if ends[1] - ends[0] < NARROWEST and _is_cut(inside, *ends) and not _is_usual(*ends):
+    if 0 < ends[1] - ends[0] < NARROWEST and _is_cut(inside, *ends) and not _is_usual(*ends):
         return CtWindow(f"CT in a window from {ends[0]:.3g} to {ends[1]:.3g}", *ends)
     if low >= -OVERSHOOT and high <= 1 + OVERSHOOT:
         return CtWindow("CT in [0, 1]", 0.0, 1.0, _doubt_of_range(high))

@@ -82,7 +82,8 @@ def _understand_ct(data: np.ndarray, region: Region) -> Understanding:
     window = ct_window(seen, region.window_hu)
     fits = padding is None and (window.low, window.high) == (0.0, 1.0) and in_unit_range(data)
     surround = Background(None, None if padding is None else padding.mask)
-    around = (float(np.median(edge_voxels(seen))) - window.low) / (window.high - window.low)
+    width = window.high - window.low or 1.0
+    around = (float(np.median(edge_voxels(seen))) - window.low) / width
     bright = "it is brightest around the body, where air is: dark may be bright" if around > BRIGHT_ENOUGH else ""
     return Understanding(window.taken_for, window.low, window.high, surround, window.doubt or bright, fits)
 

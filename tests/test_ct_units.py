@@ -137,3 +137,13 @@ def test_thousandths_of_a_chest_with_a_bed_are_no_window(hu, rng, largest):
     assert window.taken_for == "CT in thousandths of Hounsfield units"
     stretched = (2 * in_window(hu) - 1).astype(np.float32)
     assert understand(stretched, ABDOM).taken_for == "CT in [-1, 1]"
+
+
+@pytest.mark.parametrize("value", [-500.0, 0.0, 0.5, 30.0, 5000.0])
+def test_a_scan_of_one_value_but_for_a_voxel_has_a_range_all_the_same(value):
+    scan = np.full((9, 10, 11), value, np.float32)
+    scan[1, 1, 1] += 700  # between the voxels that are looked at
+    understood = understand(scan, ABDOM)
+    unit = understood.apply(scan.copy())
+    assert np.all(np.isfinite(unit))
+    assert understood.doubt
