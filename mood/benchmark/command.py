@@ -7,7 +7,7 @@ whose use is `train`; measured are those of use `validation` (brains in two grou
 and the others) and, apart, `validation only (other sites)` and, with their NAME_label.nii.gz, `lesion check`. Each
 healthy scan is scored as it is and with each of eight kinds of outlier, the FPI paper's five and three harder ones,
 and, apart, with patches of another scan of its group: FPI's own task. Of a group six scans are measured, of a kind
-at least five cases (--scans, --cases): two cores have to be done within the hour.
+at least five cases (--scans, --cases).
 
 The figure that decides is the mean AP: for each kind the pixel average precision (float16, clipped, as the
 challenge reads maps) over the cases of that kind and the healthy cases, pooled; then the mean over the kinds.
@@ -153,6 +153,7 @@ def console_tables(console: Console, title: str, scans: int, found: tables.Group
     console.print(tables.render_objects(title, found))
     if group == LESIONS:
         console.print(tables.render_cases(title, found))
+    console.file.flush()  # hours may pass before the next
 
 
 def record(region: Region, groups: dict[str, tables.Group]) -> None:
