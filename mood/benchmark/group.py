@@ -1,7 +1,6 @@
 """The scans of a region's groups shared out among processes: each scores its scans with every method, on one thread.
 
-What lies between the networks (registration, resampling, counting) keeps no second thread busy, so two processes of
-one thread are half as fast again as one process of two.
+What lies between the networks (registration, resampling, counting) keeps no second thread busy.
 """
 
 from __future__ import annotations
