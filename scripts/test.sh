@@ -18,4 +18,5 @@ step lint-imports
 step mypy
 # A process a core, each with one thread; the tests of one file stay together, because they share what is slow to make.
 export TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1 OMP_NUM_THREADS=1
-step pytest -n auto --dist loadfile --no-loadscope-reorder "$@"
+# A process that was lost ends the run: its tests would never be given to another one.
+step pytest -n auto --max-worker-restart 0 --dist loadfile --no-loadscope-reorder "$@"

@@ -19,8 +19,12 @@ EIGHT = np.diag([8.0, 8.0, 8.0, 1.0])
 
 
 @pytest.fixture
-def weights(healthy, tmp_path):
-    return train(healthy, tmp_path / "weights", "atlas", BRAIN, GRID)
+def weights(write, rng, tmp_path):
+    folder = tmp_path / "healthy"
+    folder.mkdir()
+    for number in range(5):
+        put(np.clip(rng.normal(0.5, 0.1, (15, 14, 11)), 0.1, 1), f"s{number}.nii.gz", write, folder)
+    return train(folder, tmp_path / "weights", "atlas", BRAIN, GRID)
 
 
 @pytest.fixture
@@ -57,7 +61,7 @@ def test_weights_are_copied_with_what_their_scores_mean_at_the_site(weights, own
 def test_predicting_with_them_ranks_and_flags(weights, own, write, tmp_path):
     (own / "own9.nii.gz").unlink()
     calibrate_to_site(load_detector("brain", weights=weights), own, tmp_path / "mine", 0.25)
-    odd = np.random.default_rng(5).choice([0.1, 1.0], (15, 14, 11))
+    odd = np.random.default_rng(5).uniform(0.1, 1.0, (15, 14, 11))
     put(odd, "odd.nii.gz", write, own)
     for _ in range(2):  # what is known of a scan is known when it is skipped
         detector = load_detector("brain", weights=tmp_path / "mine")
