@@ -1,6 +1,6 @@
 """The pictures of docs/gallery.md: what each method sees, and misses, of each kind of outlier in one scan.
 
-mood bench --data DATA --region brain --groups "1 mm" --scans 1 --cases 1 --smoothing-mm 0 \
+mood bench --data DATA --region brain --groups "1 mm" --scans 1 --cases 1 \
     --methods joint mix fpi ascnet pca --predictions CASES
 python scripts/gallery.py --cases CASES/brain --output docs/gallery
 

@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 from multiprocessing import get_context
 from types import TracebackType
 from typing import NamedTuple, Self
@@ -42,25 +43,39 @@ class Plan:
 
 
 class Task(NamedTuple):
-    """A scan of a group, another one of it that patches come from (itself where there is none), cases a kind."""
+    """Some of a scan's cases: every `of`th of them, from one on.
+
+    Attributes
+    ----------
+    other : Entry
+        Of the same group, whose patches are put into the scan; the scan itself where there is no other.
+    repeats : int
+        Cases of each kind, of the whole scan.
+    """
 
     group: str
     scan: Entry
     other: Entry
     repeats: int
+    first: int = 0
+    of: int = 1
 
 
 class Found(NamedTuple):
-    """What a scan came to: a tally for each row, and slices for the picture of its group."""
+    """What a task came to: a tally for each row, and slices for the picture of its group."""
 
     tallies: dict[str, Tally]
     slices: dict[str, dict[str, np.ndarray]]
 
 
 def tasks_of(group: str, scans: list[Entry], cases: int) -> list[Task]:
-    """A task a scan, with at least so many cases of each kind in all; patches come from the scan after it."""
-    repeats = math.ceil(cases / len(scans))
-    return [Task(group, scan, other, repeats) for scan, other in zip(scans, scans[1:] + scans[:1], strict=True)]
+    """At least so many cases of each kind in all, half a scan a task; patches come from the scan after it.
+
+    By halves no processor is idle for long, however few scans there are.
+    """
+    repeats, parts = math.ceil(cases / len(scans)), 1 if group == LESIONS else 2
+    pairs = list(zip(scans, scans[1:] + scans[:1], strict=True))
+    return [Task(group, scan, other, repeats, part, parts) for scan, other in pairs for part in range(parts)]
 
 
 class ScanPool:
@@ -89,11 +104,12 @@ class ScanPool:
 
     def tallies(self, group: str, scans: list[Entry]) -> dict[str, Tally]:
         """Score the cases of a group; draw and keep what was asked for."""
-        found = list(self._each(tasks_of(group, scans, self.plan.cases)))
+        tasks = tasks_of(group, scans, self.plan.cases)
+        found = list(self._each(tasks))
         if self.asked.pictures:
-            drawn = found if group == LESIONS else found[:1]
             gallery = Gallery(group == LESIONS)
-            gallery.rows = {title: row for scan in drawn for title, row in scan.slices.items()}
+            drawn = [of for task, of in zip(tasks, found, strict=True) if group == LESIONS or task.scan == scans[0]]
+            gallery.rows = {title: row for of in drawn for title, row in of.slices.items()}
             gallery.save(self.asked.pictures / f"{self._about[0].name}-{group.replace(' ', '-')}.png")
         return {name: joined([scan.tallies[name] for scan in found]) for name in found[0].tallies}
 
@@ -119,7 +135,7 @@ def _scored(task: Task) -> Found:
 
 
 def scored(task: Task, methods: dict[str, Method], region: Region, asked: argparse.Namespace) -> Found:
-    """Every case of one scan by every method."""
+    """Every case of a task by every method."""
     gallery = Gallery(task.group == LESIONS)
     observers: list[Gallery | Keeper] = [gallery] if asked.pictures else []
     if asked.predictions:
@@ -129,6 +145,11 @@ def scored(task: Task, methods: dict[str, Method], region: Region, asked: argpar
 
 
 def cases_of(task: Task, region: Region, seed: int) -> Iterator[Case]:
+    """The cases of a task."""
+    return islice(_cases_of_scan(task, region, seed), task.first, None, task.of)
+
+
+def _cases_of_scan(task: Task, region: Region, seed: int) -> Iterator[Case]:
     """A real lesion; or a scan healthy, with outliers of every kind, and with patches of another one."""
     if task.group == LESIONS:
         yield lesion_case(task.scan, region)

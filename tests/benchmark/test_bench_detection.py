@@ -26,6 +26,7 @@ GRID = ((28, 24, 20), (1.0, 1.0, 1.0), 2)
 def small_grids(monkeypatch):
     monkeypatch.setattr(Atlas, "default_settings", classmethod(lambda cls, region: AtlasSettings(*GRID)))
     monkeypatch.setattr(Pca, "default_settings", classmethod(lambda cls, region: PcaSettings(*GRID, components=2)))
+    monkeypatch.setattr("mood.benchmark.group.thread_count", lambda: 1)  # other processes would have the usual grids
 
 
 def test_tables_pictures_predictions_and_a_last_line_of_json(data, tmp_path, monkeypatch, capsys):
@@ -65,12 +66,15 @@ def assert_counted_again(folder: Path, summary: dict) -> None:
 
 def test_a_group_of_several_scans_has_patches_of_one_in_another(data):
     entries = [entry for entry in read_manifest(data) if entry.use == TRAIN]
-    cases = [case for task in tasks_of("1 mm", entries, 4) for case in cases_of(task, BRAIN, 0)]
+    tasks = tasks_of("1 mm", entries, 4)
+    cases = [case for task in tasks for case in cases_of(task, BRAIN, 0)]
+    assert len(tasks) == 2 * 3
     foreign = [case.name for case in cases if case.kind == FOREIGN_PATCH]
-    assert foreign == [f"{name}_{repeat}_{FOREIGN_PATCH}" for name in "abc" for repeat in (0, 1)]
-    assert len(cases) == 3 * (1 + 2 * 9)
-    [alone] = tasks_of("1 mm", entries[:1], 1)
-    assert FOREIGN_PATCH not in {case.kind for case in cases_of(alone, BRAIN, 0)}
+    assert sorted(foreign) == [f"{name}_{repeat}_{FOREIGN_PATCH}" for name in "abc" for repeat in (0, 1)]
+    assert len({case.name for case in cases}) == len(cases) == 3 * (1 + 2 * 9)
+    alone = [case.kind for task in tasks_of("1 mm", entries[:1], 1) for case in cases_of(task, BRAIN, 0)]
+    assert FOREIGN_PATCH not in alone
+    assert len(alone) == 1 + 8
 
 
 def test_scans_that_are_shared_out_come_to_the_same_figures(data, tmp_path, monkeypatch):
