@@ -1,6 +1,6 @@
 #!/bin/sh
 # Builds the image and makes the checks that need containers: container_check.sh, then submit_check.sh.
-# usage: sh scripts/ci_containers.sh [FILE]   (the checks begin once there is FILE: the sign that .venv is made)
+# usage: sh scripts/ci_containers.sh [FILE]   (the checks begin once there is FILE)
 set -eu
 cd "$(dirname "$0")/.."
 image=$(sh scripts/ci_image.sh)

@@ -1,8 +1,8 @@
 #!/bin/sh
 # Makes everything that a release consists of, from a clean clone of the last commit, in a folder: wheel (built twice,
 # which must give the same bytes), sdist, bills of materials and licences of all that is depended on, documents,
-# checksums. Without --dry-run the commit must bear a tag (v0.2.0), and the images are built and packed too. Nothing is
-# published; what would be is printed at the end.
+# checksums. Without --dry-run the commit must bear a tag (v0.2.0), the slow tests run first, and the images are built
+# and packed too. Nothing is published; what would be is printed at the end.
 # usage: sh scripts/release.sh [--dry-run] [FOLDER]   (default runs/release)
 set -eu
 cd "$(dirname "$0")/.."
@@ -25,6 +25,7 @@ folder=$(cd "$folder" && pwd -P)
 [ "$dry" ] || git describe --tags --exact-match HEAD >/dev/null 2>&1 ||
     stop 2 "The last commit bears no tag. Tag it (git tag v0.2.0), or add --dry-run."
 [ "$dry" ] || [ -z "$(git status --porcelain)" ] || stop 2 "There are changes that are not committed."
+[ "$dry" ] || sh scripts/test.sh -m slow >&2
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

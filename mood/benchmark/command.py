@@ -6,8 +6,8 @@ FOLDER holds scans and MANIFEST.csv with the columns file, use and spacing_mm. B
 whose use is `train`; measured are those of use `validation` (brains in two groups: every voxel side below 1.5 mm,
 and the others) and, apart, `validation only (other sites)` and, with their NAME_label.nii.gz, `lesion check`. Each
 healthy scan is scored as it is and with each of eight kinds of outlier, the FPI paper's five and three harder ones,
-and, apart, with patches of another scan of its group: FPI's own task. Of a group five scans are measured, of a kind
-at least five cases (--scans, --cases).
+and, apart, with patches of another scan of its group: FPI's own task. Of a healthy group five scans are measured, of
+a kind at least five cases (--scans, --cases); real lesions all.
 
 The figure that decides is the mean AP: for each kind the pixel average precision (float16, clipped, as the
 challenge reads maps) over the cases of that kind and the healthy cases, pooled; then the mean over the kinds.
@@ -94,7 +94,7 @@ def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         default=Path("runs/bench"),
         help="keeps baselines; remove it after changing one",
     )
-    parser.add_argument("--scans", type=int, help="at most so many scans a group")
+    parser.add_argument("--scans", type=int, help="at most so many healthy scans a group")
     parser.add_argument("--cases", type=int, help="of each kind in a group, at least")
     parser.add_argument("--engines", nargs="+", choices=ENGINES, default=[], help="the default method on each of these")
     parser.add_argument("--resamples", type=int, help="bootstrap samples of each interval")
@@ -136,7 +136,7 @@ def measure_region(
     with ScanPool(region, entries, asked, plan) as bench:
         for group in groups_of(region):
             scans = [entry for entry in entries if entry.region == region.name and entry.group == group]
-            scans = chosen(scans, plan.scans)
+            scans = scans if group == LESIONS else chosen(scans, plan.scans)  # of lesions there are few
             if not (scans and bench.methods and group in wanted):
                 continue
             start = time.monotonic()

@@ -79,7 +79,9 @@ def chosen(entries: list[Entry], count: int | None) -> list[Entry]:
     """At most `count` of the entries, spread evenly over their order, and so over the sites."""
     if count is None or count >= len(entries):
         return entries
-    return [entries[int(i)] for i in np.linspace(0, len(entries) - 1, count + 2)[1:-1].round()]
+    beyond = 1 if len(entries) > count + 1 else 0  # places left out at either end; else one would be taken twice
+    positions = np.linspace(0, len(entries) - 1, count + 2 * beyond)
+    return [entries[int(i)] for i in positions[beyond : beyond + count].round()]
 
 
 def held_out(entries: list[Entry]) -> list[Entry]:

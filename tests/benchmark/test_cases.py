@@ -32,6 +32,8 @@ def test_chosen_entries_are_spread_evenly(data):
     entries = read_manifest(data)
     assert chosen(entries, None) == chosen(entries, 99) == entries
     assert [entry.name for entry in chosen(entries, 2)] == ["c", "f"]
+    for count in range(1, len(entries) + 1):
+        assert len({entry.name for entry in chosen(entries, count)}) == count
 
 
 def entry_of(name, spacing_mm, use=TRAIN, region="brain"):

@@ -43,7 +43,7 @@ def settings_beyond_the_grid(name, region):
 
 
 def with_states_of_their_own():
-    """Each method once, and for the second region too where its networks are others there."""
+    """Each method once, and for the second region too where it is another one there."""
     beyond = settings_beyond_the_grid
     return [(name, BRAIN) for name in REGISTRY] + [
         (name, ABDOM) for name in REGISTRY if beyond(name, ABDOM) != beyond(name, BRAIN)
@@ -60,7 +60,7 @@ def trained(name, region):
 
 
 @pytest.fixture(
-    params=[(name, region) for name in REGISTRY for region in (BRAIN, ABDOM)],
+    params=with_states_of_their_own(),
     ids=lambda p: f"{p[0]}-{p[1].name}",
     scope="module",
 )
@@ -124,9 +124,15 @@ def test_saved_weights_give_the_same_map(method, tmp_path):
     np.testing.assert_allclose(loaded.score_volume(SCANS["textured"]), expected, atol=1e-6)
 
 
-@pytest.mark.parametrize(
-    "method", with_states_of_their_own(), ids=lambda p: f"{p[0]}-{p[1].name}", indirect=True, scope="module"
-)
+@pytest.mark.parametrize("name", REGISTRY)
+def test_an_untrained_method_maps_the_other_region_too(name):
+    method = small_method(name, ABDOM)
+    score_map = method.score_volume(SCANS["textured"])
+    assert score_map.shape == SCANS["textured"].shape
+    assert 0 <= score_map.min() <= score_map.max() <= 1
+    assert 0 <= method.sample_score(score_map) <= 1
+
+
 def test_training_goes_on_from_a_saved_state(method, tmp_path):
     method.save_state(tmp_path / "state.weights.h5")
     other = small_method(method.name, method.region)
