@@ -30,5 +30,5 @@ row 'numbered faults (tests called test_fault_NN)' tests tests -k fault_
 row 'ended by SIGKILL (scripts/kill_test.py)' "$python" scripts/kill_test.py --points "$points"
 row 'ended by SIGTERM (scripts/kill_test.py)' "$python" scripts/kill_test.py --points "$points" --signal TERM
 row 'damaged files (scripts/fuzz.sh)' "$python" scripts/fuzz.py "$minutes"
-row 'many scans in one process (scripts/soak.py)' "$python" scripts/soak.py --scans "$scans"
+row 'many scans in one process (scripts/soak.py --method mix)' "$python" scripts/soak.py --scans "$scans" --method mix
 [ -z "$failed" ]
