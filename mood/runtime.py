@@ -24,8 +24,7 @@ log = logging.getLogger(__name__)
 TITLES = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch", "openvino": "OpenVINO"}
 BACKENDS = tuple(TITLES)  # the best first
 TRAINING_BACKENDS = BACKENDS[:3]  # the last one predicts only
-# What numbers can depend on, for records.
-LIBRARIES = ("keras", *BACKENDS, "nncf", "numpy", "scipy", "sklearn", "h5py", "nibabel")
+LIBRARIES = ("keras", *BACKENDS, "nncf", "numpy", "scipy", "sklearn", "h5py", "nibabel")  # that numbers depend on
 VARIABLE = "KERAS_BACKEND"  # what Keras reads when it is first imported
 CHECKED, VISIBLE = "MOOD_GPU_CHECKED", "CUDA_VISIBLE_DEVICES"
 DRIVER = "NVIDIA's driver 525 or newer, and a GPU of compute capability 6.0 or newer"  # of CUDA 12 and its TensorFlow
@@ -88,6 +87,11 @@ def prepare_import() -> None:
     if backend and not os.environ.get(VARIABLE) and "keras" not in sys.modules:
         _tentative.add(backend)
         os.environ[VARIABLE] = backend
+
+
+def asked_environment() -> dict[str, str]:
+    """The environment for programs that choose for themselves: without a backend that nobody asked for."""
+    return {name: value for name, value in os.environ.items() if name != VARIABLE or _asked()}
 
 
 def fixed_backend() -> str | None:

@@ -184,3 +184,10 @@ def test_fault_19_openvino_reports_nothing_over_the_network(tmp_path):
     done = subprocess.run(command, capture_output=True, text=True, env=environment | {"HOME": str(tmp_path)})
     assert done.returncode == 0, done.stderr
     assert not (tmp_path / "intel").exists()  # where it keeps the name that it gives this user
+
+
+def test_programs_that_are_started_choose_their_backend_unless_the_user_did(monkeypatch):
+    monkeypatch.setenv(runtime.VARIABLE, "tensorflow")
+    assert runtime.asked_environment()[runtime.VARIABLE] == "tensorflow"
+    monkeypatch.setattr(runtime, "_tentative", {"tensorflow"})
+    assert runtime.VARIABLE not in runtime.asked_environment()

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from mood import runtime
 from mood.atomic import write_text
 from mood.errors import MoodError, UsageError
 
@@ -216,7 +217,8 @@ def submit(cohort: Cohort, request: Request) -> list[str]:
 
 
 def _submitted(line: Sequence[str]) -> str:
-    done = subprocess.run(line, capture_output=True, text=True, check=False)
+    # SLURM hands the environment on to the tasks.
+    done = subprocess.run(line, capture_output=True, text=True, check=False, env=runtime.asked_environment())
     if done.returncode:
         said = re.sub(r"^sbatch: (error: )?", "", done.stderr.strip().splitlines()[-1] if done.stderr.strip() else "")
         script = next(word for word in line if word.endswith(".sh"))
