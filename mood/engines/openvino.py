@@ -70,7 +70,7 @@ def graph_forward(graph: ov.Model | Path, precision: str = EXACT) -> Forward:
     options = OPTIONS | {"INFERENCE_PRECISION_HINT": HINTS[precision]}
     if is_limited():
         options["INFERENCE_NUM_THREADS"] = thread_count()
-    compiled = ov.Core().compile_model(graph, "CPU", options)
+    compiled = _core().compile_model(graph, "CPU", options)
     request, outputs = compiled.create_infer_request(), len(compiled.outputs)
 
     def run(images: np.ndarray) -> Any:
@@ -79,6 +79,16 @@ def graph_forward(graph: ov.Model | Path, precision: str = EXACT) -> Forward:
         return arrays[0] if outputs == 1 else arrays
 
     return run
+
+
+@functools.cache
+def _core() -> ov.Core:
+    """OpenVINO, once and for the rest of the process.
+
+    Each core gives signals of its thread a stack of their own and, where several end in another order than the reverse
+    of their beginning, leaves one that is unmapped: the next signal is then a segmentation fault.
+    """
+    return ov.Core()
 
 
 def exported_forward(network: keras.Model) -> Forward:
@@ -93,7 +103,7 @@ def exported_forward(network: keras.Model) -> Forward:
             path = f"{folder}/graph.xml"
             signature = [keras.InputSpec(shape=shape, dtype="float32")]
             network.export(path, format="openvino", verbose=False, input_signature=signature)
-            return graph_forward(ov.Core().read_model(path))
+            return graph_forward(_core().read_model(path))
 
     return lambda images: compiled(images.shape)(images)
 

@@ -91,6 +91,26 @@ def test_an_interruption_while_commands_are_put_together_is_a_sentence(capsys):
     assert "SIGTERM" in capsys.readouterr().err
 
 
+def test_a_signal_is_heard_when_networks_have_come_and_gone():
+    """Each core of OpenVINO moves the stack of signals, and where several end it is unmapped."""
+    pytest.importorskip("openvino")
+    code = (
+        "import os, signal, openvino as ov\n"
+        "from openvino import opset13 as ops\n"
+        "from mood.engines.openvino import graph_forward\n"
+        "def runner():\n"
+        "    x = ops.parameter([1, 4], ov.Type.f32)\n"
+        "    return graph_forward(ov.Model([ops.relu(x)], [x], 'relu'))\n"
+        "first, second = runner(), runner()\n"
+        "first = None\n"
+        "second = None\n"
+        "signal.signal(signal.SIGTERM, lambda *_: print('heard'))\n"
+        "os.kill(os.getpid(), signal.SIGTERM)\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], check=False, text=True, capture_output=True)
+    assert (ended.returncode, ended.stdout) == (0, "heard\n"), ended.stderr
+
+
 def test_fault_23_a_second_interruption_is_no_traceback(command, tmp_path):
     process = start(command)
     wait_for(lambda: scores(tmp_path / "out"), process)
