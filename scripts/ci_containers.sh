@@ -1,9 +1,16 @@
 #!/bin/sh
-# Builds the image and makes the checks that need containers: container_check.sh, then submit_check.sh.
+# Builds the image and makes the checks that need containers: container_check.sh and, beside it, submit_check.sh.
 # usage: sh scripts/ci_containers.sh [FILE]   (the checks begin once there is FILE)
 set -eu
 cd "$(dirname "$0")/.."
 image=$(sh scripts/ci_image.sh)
 until [ -z "${1:-}" ] || [ -e "$1" ]; do sleep 1; done
-sh scripts/container_check.sh "$image"
-sh scripts/submit_check.sh
+log=$(mktemp)
+sh scripts/submit_check.sh >"$log" 2>&1 &
+submit=$!
+status=0
+sh scripts/container_check.sh "$image" || status=$?
+wait "$submit" || status=$?
+cat "$log"
+rm -f "$log"
+exit "$status"

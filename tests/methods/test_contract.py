@@ -10,7 +10,6 @@ import pytest
 from mood import runtime
 from mood.errors import UsageError, WeightsError
 from mood.methods import REGISTRY, load_method, method_type
-from mood.methods.settings import Settings
 from mood.regions import ABDOM, BRAIN
 from mood.synthesis.native import NativeScan
 from mood.training.new_method import new_method
@@ -37,35 +36,18 @@ def as_trained(method, scans):
     return [NativeScan(scan, SMALL["spacing_mm"]) for scan in scans] if method.trains_on_native else scans
 
 
-def settings_beyond_the_grid(name, region):
-    grid = {field.name for field in dataclasses.fields(Settings)}
-    return {k: v for k, v in method_type(name).default_settings(region).to_dict().items() if k not in grid}
-
-
-def with_states_of_their_own():
-    """Each method once, and for the second region too where it is another one there."""
-    beyond = settings_beyond_the_grid
-    return [(name, BRAIN) for name in REGISTRY] + [
-        (name, ABDOM) for name in REGISTRY if beyond(name, ABDOM) != beyond(name, BRAIN)
-    ]
-
-
 @functools.cache  # tests in random order ask for each of them many times
-def trained(name, region):
-    """A method after an epoch on noise, and its losses."""
-    method, rng = small_method(name, region), np.random.default_rng(0)
+def trained(name):
+    """A method for brains after an epoch on noise, and its losses."""
+    method, rng = small_method(name, BRAIN), np.random.default_rng(0)
     shape = SMALL["grid_shape"]
     scans = [rng.random(shape, dtype=np.float32) * (rng.random(shape) > 0.3) for _ in range(3)]
     return method, [step["loss"] for step in method.train_epoch(as_trained(method, scans), rng)]
 
 
-@pytest.fixture(
-    params=with_states_of_their_own(),
-    ids=lambda p: f"{p[0]}-{p[1].name}",
-    scope="module",
-)
+@pytest.fixture(params=REGISTRY, scope="module")
 def method(request, eager):
-    method, losses = trained(*request.param)
+    method, losses = trained(request.param)
     assert losses
     assert np.isfinite(losses).all()
     return method
