@@ -1,6 +1,6 @@
 """What a score means, measured on healthy scans that were not trained on; constants stored with the weights.
 
-Nothing is normalised within a case: the same value means the same in every scan.
+The same value means the same in every scan; the joint map alone is levelled by the scan (`mood.methods.scoring`).
 """
 
 from __future__ import annotations

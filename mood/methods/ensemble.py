@@ -1,11 +1,9 @@
 """Ensembles: the maps of several methods, joined by how rare their values are in healthy tissue.
 
-Their scales differ: one map is a share of foreign tissue, another a distance. So each becomes a rarity (-log10 of the
-share of healthy voxels that are higher, `mood.calibration`); the root of their mean square is joined, and becomes a
-rarity again: a fifth of the scale a decade, 0 outside the body. Where that was never measured the map is the plain
-mean of theirs. Each member works on its own grid, and one that can sees scans of fine voxels on a finer grid as well.
-
-`ensemble` is FPI and ASC-Net; `joint`, in `joint.py`, is detail and normative.
+Their scales differ. So each becomes a rarity (-log10 of the share of healthy voxels that are higher,
+`mood.calibration`); the root of their mean square is joined, and becomes a rarity again: a fifth of the scale a decade,
+0 outside the body. Where that was never measured the map is the plain mean of theirs. Each member works on its own
+grid, and one that can sees scans of fine voxels on a finer grid as well. `joint`, the default, is in `joint.py`.
 """
 
 from __future__ import annotations
@@ -34,6 +32,7 @@ from mood.weights.bundle import read_bundle, write_bundle
 log = logging.getLogger(__name__)
 
 FINE = "{} fine"  # a member on the finer grid
+LEVELLED = "levelled"  # what joint maps reach in healthy tissue once each is levelled
 FOUND_FROM = 2.0  # decades, 1 healthy voxel in 100: one member alone seldom reaches as far as all of them
 
 
@@ -47,7 +46,7 @@ class EnsembleSettings(Settings):
     finer_mm: Millimetres | None = None  # voxels of the second grid, for members that can see one; None: no such grid
     fine_below_mm: Annotated[float, Meta(gt=0, le=50)] = 1.5  # longest voxel side of scans that it shows more of
     shares: dict[str, Share] = dataclasses.field(default_factory=dict)  # what a member's maps count; 1 when not named
-    # What maps reach in healthy tissue: of a member's by its name, of joint ones by the names joined by '+'.
+    # What maps reach in healthy tissue: a member's by its name, joint ones by the names joined by '+', LEVELLED.
     rare: dict[str, RareValues] = dataclasses.field(default_factory=dict)
 
 
@@ -177,8 +176,17 @@ class Ensemble(Method):
         rare = {name: self._rare(name) for name in maps}
         if any(values is None for values in rare.values()):
             return np.clip(np.mean(list(maps.values()), axis=0), 0.0, 1.0).astype(np.float32)
-        score_map = as_score(self.rarity(maps, {name: of for name, of in rare.items() if of} | self.settings.rare))
-        return np.where(scan > 0, score_map, np.float32(0))
+        known, tissue = {name: of for name, of in rare.items() if of} | self.settings.rare, scan > 0
+        return np.where(tissue, self.scores(maps, known, tissue), np.float32(0))
+
+    def scores(self, maps: Mapping[str, np.ndarray], rare: Mapping[str, RareValues], tissue: np.ndarray) -> np.ndarray:
+        """What maps are joined to, in [0, 1], given what each reaches in healthy tissue and where there is some."""
+        values = self.levelled(self.rarity(maps, rare), tissue)
+        return as_score(rare[LEVELLED].rarity(values) if LEVELLED in rare else values)
+
+    def levelled(self, rarity: np.ndarray, tissue: np.ndarray) -> np.ndarray:
+        """What is left of a scan's rarities when its own level is taken off; here it is not."""
+        return rarity
 
     def rarity(self, maps: Mapping[str, np.ndarray], rare: Mapping[str, RareValues]) -> np.ndarray:
         """What maps are joined to, in decades, given what each reaches in healthy tissue."""

@@ -1,4 +1,4 @@
-"""The brain's default: what was taught and what is unusual, joined by rarity as every ensemble is."""
+"""The brain's default: what was taught and what is unusual, joined by rarity as every ensemble is, then levelled."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 
 from mood.methods.base import Method
 from mood.methods.ensemble import Ensemble, EnsembleSettings
-from mood.methods.scoring import top_mean
+from mood.methods.scoring import above_own_level, top_mean
 from mood.regions import Region
 
 NORMATIVE_SHARE = 0.25  # of each of its maps in the joint one, beside 1 of detail
@@ -26,6 +26,9 @@ class Joint(Ensemble):
     @classmethod
     def joint_settings(cls, region: Region, members: list[Method]) -> EnsembleSettings:
         return cls.default_settings(region)  # no map of theirs shows anything finer
+
+    def levelled(self, rarity: np.ndarray, tissue: np.ndarray) -> np.ndarray:
+        return above_own_level(rarity, tissue)
 
     def raw_sample_score(self, score_map: np.ndarray) -> float:
         return top_mean(score_map, self.settings.spacing_mm)

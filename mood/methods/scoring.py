@@ -1,4 +1,4 @@
-"""Score maps smoothed, and one score a scan from a map (Tan et al. 2020, section 3)."""
+"""Score maps smoothed or levelled, and one score a scan from a map (Tan et al. 2020, section 3)."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from scipy import ndimage
 POLYNOMIAL_ORDER = 3
 TOP_SHARE = 0.25
 TOP_MM3 = 1000.0
+OWN_SHARE = 0.1  # of a scan's tissue, that lies above what is taken for its own level
 
 
 def smoothed(score_map: np.ndarray, smoothing_mm: float, spacing_mm: tuple[float, ...]) -> np.ndarray:
@@ -23,6 +24,28 @@ def smoothed(score_map: np.ndarray, smoothing_mm: float, spacing_mm: tuple[float
     """
     blurred = ndimage.gaussian_filter(score_map, [smoothing_mm / mm for mm in spacing_mm], mode="constant")
     return np.clip(blurred, 0.0, 1.0, out=blurred)
+
+
+def above_own_level(rarity: np.ndarray, tissue: np.ndarray) -> np.ndarray:
+    """Rarity less what a whole scan has of it: another scanner, or another age, raises all of a map by a little.
+
+    A tenth of healthy tissue lies above one decade. Where a tenth of this scan's lies above more, the difference is
+    taken off everywhere; what is abnormal in less than a tenth of the body so keeps its distance from the rest. A scan
+    of a lower level stays as it is.
+
+    Parameters
+    ----------
+    rarity : float32 ndarray
+        In decades: -log10 of the share of healthy voxels that are higher.
+    tissue : bool ndarray of the same shape
+
+    Returns
+    -------
+    float32 ndarray of the same shape
+        From 0 up.
+    """
+    own = float(np.quantile(rarity[tissue], 1 - OWN_SHARE)) if tissue.any() else 0.0
+    return np.maximum(rarity - np.float32(max(own + np.log10(OWN_SHARE), 0.0)), np.float32(0))
 
 
 def sample_score(score_map: np.ndarray, slice_axis: int) -> float:

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from mood.calibration import RareValues, as_score, calibrate, joined_name
+from mood.calibration import RareValues, calibrate, joined_name
 from mood.detector import Detector
 from mood.errors import NoInputError
 from mood.methods import load_method, method_type
-from mood.methods.ensemble import FINE, Ensemble
+from mood.methods.ensemble import FINE, LEVELLED, Ensemble
 from mood.volume import load, scan_name
 from mood.weights.config import TrainingFacts, WeightsConfig
 from mood.weights.store import WeightsFolder, write_joined
@@ -31,6 +31,11 @@ class HealthyMaps:
 
     tissue: np.ndarray
     values: dict[str, np.ndarray]
+
+    @property
+    def everywhere(self) -> np.ndarray:
+        """Tissue among the values: all of them."""
+        return np.ones(np.count_nonzero(self.tissue), bool)
 
     def without_finer(self) -> HealthyMaps:
         """As of a scan of coarser voxels."""
@@ -79,20 +84,26 @@ def healthy_maps(ensemble: Ensemble, path: Path) -> HealthyMaps:
 
 
 def rare_values(ensemble: Ensemble, maps: Iterable[HealthyMaps]) -> dict[str, RareValues]:
-    """What each map reaches in healthy tissue, and what those do that are joined, with the finer grid and without."""
+    """What each map reaches in healthy tissue, and what those do that are joined, with the finer grid and without.
+
+    And what the joined ones do once they are levelled.
+    """
     maps = list(maps)
     rare = {
         name: RareValues.of(np.concatenate([one.values[name] for one in maps if name in one.values]))
         for name in sorted({name for one in maps for name in one.values})
     }
     joined: dict[str, list[np.ndarray]] = {}
-    for one in [*maps, *(one.without_finer() for one in maps)]:
+    every = [*maps, *(one.without_finer() for one in maps)]
+    for one in every:
         joined.setdefault(joined_name(one.values), []).append(ensemble.rarity(one.values, rare))
-    return rare | {name: RareValues.of(np.concatenate(values)) for name, values in joined.items() if name not in rare}
+    rare |= {name: RareValues.of(np.concatenate(values)) for name, values in joined.items() if name not in rare}
+    levelled = [ensemble.levelled(ensemble.rarity(one.values, rare), one.everywhere) for one in every]
+    return rare | {LEVELLED: RareValues.of(np.concatenate(levelled))}
 
 
 def joint_map(ensemble: Ensemble, rare: dict[str, RareValues], one: HealthyMaps) -> np.ndarray:
     """The ensemble's map from its members', (X, Y, Z) float32 in [0, 1]."""
     score_map = np.zeros(one.tissue.shape, np.float32)
-    score_map[one.tissue] = as_score(ensemble.rarity(one.values, rare))
+    score_map[one.tissue] = ensemble.scores(one.values, rare, one.everywhere)
     return score_map

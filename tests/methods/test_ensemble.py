@@ -13,6 +13,7 @@ from mood.methods import MEMBERS, load_method
 from mood.methods.ensemble import Ensemble
 from mood.methods.fpi import Fpi
 from mood.methods.joint import Joint
+from mood.methods.scoring import above_own_level
 from mood.regions import BRAIN, Grid
 from mood.training.new_method import new_method
 from mood.typed import encode
@@ -114,20 +115,20 @@ def test_members_with_several_maps_are_joined_by_each_once_they_were_measured():
             return {"low": np.full(scan.shape, 0.1, np.float32), "high": np.full(scan.shape, 0.3, np.float32)}
 
     scan, member = np.ones((24, 20, 16), np.float32), Two("a", 0.2, UNIFORM)
-    np.testing.assert_allclose(joint([member]).score_volume(scan), 0.4, atol=1e-5)
+    np.testing.assert_allclose(joined([member]).score_volume(scan), 0.4, atol=1e-5)
     told = {key: {"values": [0.0, 1.0], "rarities": [0.0, 10.0]} for key in ("a low", "a high")}
-    np.testing.assert_allclose(joint([member], rare=told).score_volume(scan), 0.2 * np.sqrt(5), atol=1e-5)
+    np.testing.assert_allclose(joined([member], rare=told).score_volume(scan), 0.2 * np.sqrt(5), atol=1e-5)
 
 
-def joint(members, **settings):
+def joined(members, **settings):
     own = {"grid_shape": FINE["grid_shape"], "spacing_mm": FINE["spacing_mm"], "slice_axis": 2}
-    return Joint.composed_of(members, own | settings)
+    return Ensemble.composed_of(members, own | settings)
 
 
 def test_calibrated_maps_are_joined_by_rarity_and_lie_within_the_body():
     scan = np.ones((24, 20, 16), np.float32)
     scan[:4] = 0
-    ensemble = joint([Known("a", 0.3, UNIFORM), Known("b", 0.1, UNIFORM)])
+    ensemble = joined([Known("a", 0.3, UNIFORM), Known("b", 0.1, UNIFORM)])
     score_map = ensemble.score_volume(scan)
     np.testing.assert_allclose(score_map[4:], 0.2 * np.sqrt((9 + 1) / 2), atol=1e-5)
     assert not score_map[:4].any()
@@ -135,18 +136,29 @@ def test_calibrated_maps_are_joined_by_rarity_and_lie_within_the_body():
 
 def test_a_member_counts_as_much_as_its_share():
     scan = np.ones((24, 20, 16), np.float32)
-    ensemble = joint([Known("a", 0.3, UNIFORM), Known("b", 0.1, UNIFORM)], shares={"b": 0.5})
+    ensemble = joined([Known("a", 0.3, UNIFORM), Known("b", 0.1, UNIFORM)], shares={"b": 0.5})
     np.testing.assert_allclose(ensemble.score_volume(scan), 0.2 * np.sqrt((9 + 0.5) / 1.5), atol=1e-5)
 
 
 def test_what_joint_rarities_reach_in_healthy_tissue_makes_them_rarities_again():
     told = {"a+b": {"values": [0.0, 2.0, 4.0], "rarities": [0.0, 3.0, 4.0]}}
-    ensemble = joint([Known("a", 0.2, UNIFORM), Known("b", 0.2, UNIFORM)], rare=told)
+    ensemble = joined([Known("a", 0.2, UNIFORM), Known("b", 0.2, UNIFORM)], rare=told)
     np.testing.assert_allclose(ensemble.score_volume(np.ones((24, 20, 16), np.float32)), 0.6, atol=1e-5)
 
 
+def test_the_joint_map_is_levelled_by_the_scan(rng):
+    score_map = rng.uniform(0.05, 0.15, (24, 20, 16)).astype(np.float32)
+    score_map[2:6, 2:6, 2:6] = 0.35
+    settings = Joint.default_settings(BRAIN).to_dict() | FINE | {"slice_axis": 2}
+    low, high = (Joint.composed_of([Known("a", one, UNIFORM)], settings) for one in (score_map, score_map + 0.1))
+    scan = np.ones((24, 20, 16), np.float32)
+    expected = above_own_level(UNIFORM.rarity(score_map), scan > 0)
+    np.testing.assert_allclose(low.score_volume(scan), 0.2 * expected, atol=1e-5)
+    np.testing.assert_allclose(high.score_volume(scan)[3, 3], low.score_volume(scan)[3, 3], atol=1e-5)
+
+
 def test_members_tell_where_each_finds_something_by_itself():
-    ensemble = joint([Known("a", 0.3, UNIFORM), Known("b", 0.1, UNIFORM)])
+    ensemble = joined([Known("a", 0.3, UNIFORM), Known("b", 0.1, UNIFORM)])
     data = np.ones((24, 20, 16), np.float32)
     data[:4] = 0
     affine = np.diag([8.0, 8.0, 8.0, 1.0])
@@ -155,7 +167,7 @@ def test_members_tell_where_each_finds_something_by_itself():
     np.testing.assert_array_equal(score_map, ensemble.score_scan(scan))
     np.testing.assert_array_equal(found["a"], scan.data > 0)  # 0.3 is as rare as 1 voxel in 1,000, 0.1 as 1 in 10
     assert not found["b"].any()
-    unknown = joint([Known("a", 0.3, None), Known("b", 0.1, None)])
+    unknown = joined([Known("a", 0.3, None), Known("b", 0.1, None)])
     assert unknown.score_with_members(scan)[1] == {}
     member = ensemble.members[0]
     np.testing.assert_array_equal(member.score_with_members(scan)[0], member.score_scan(scan))
@@ -164,7 +176,7 @@ def test_members_tell_where_each_finds_something_by_itself():
 
 def test_a_scan_of_fine_voxels_is_seen_on_a_finer_grid_too(rng):
     member = Known("mix", 0.2, UNIFORM)
-    ensemble = joint([member], finer_mm=4.0, fine_below_mm=3.0)
+    ensemble = joined([member], finer_mm=4.0, fine_below_mm=3.0)
     assert ensemble.further_grids((3.0, 2.0, 2.0)) == ()
     (finer,) = ensemble.further_grids((2.0, 2.5, 2.0))
     assert finer == Grid((48, 40, 32), (4.0, 4.0, 4.0))

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.signal import savgol_filter
 
-from mood.methods.scoring import sample_score, smoothed, top_mean
+from mood.methods.scoring import above_own_level, sample_score, smoothed, top_mean
 
 
 def test_the_score_is_the_papers(rng):
@@ -43,6 +43,21 @@ def test_a_map_is_blurred_by_millimetres_and_nothing_lies_beyond_its_edges():
     assert full.max() <= 1.0
     assert full[0, 10, 8] == pytest.approx(0.6, abs=0.02)  # half of the Gaussian, and its middle
     assert full.dtype == np.float32
+
+
+def test_what_a_whole_scan_has_is_taken_off_and_no_more(rng):
+    healthy = -np.log10(rng.random((24, 20, 16))).astype(np.float32)
+    tissue = np.ones(healthy.shape, bool)
+    tissue[:4] = False
+    healthy[:4] = 3.0  # beyond the tissue, and of no account
+    np.testing.assert_allclose(above_own_level(healthy, tissue), healthy, atol=0.1)
+    levelled = above_own_level(healthy + 1.5, tissue)
+    assert np.quantile(levelled[tissue], 0.9) == pytest.approx(1.0, abs=1e-5)
+    np.testing.assert_array_equal(above_own_level(healthy * 0.5, tissue), healthy * np.float32(0.5))
+    lesion = healthy.copy()
+    lesion[10:14, 5:15, 5:15] = 6.0  # 6 % of the tissue
+    assert above_own_level(lesion, tissue)[12, 10, 10] > 5.5
+    assert not above_own_level(np.zeros((3, 2, 1), np.float32), np.zeros((3, 2, 1), bool)).any()
 
 
 def test_the_highest_cubic_centimetre_is_what_a_map_comes_to():
