@@ -1,7 +1,6 @@
 """Reading scans and writing score maps: NIfTI in, NIfTI out, nothing of the scan's geometry lost.
 
-A scan is read as float32 whatever it is stored as. A map is written on the scan's own grid with the
-scan's own header; only what describes the values changes.
+Scans are read as float32. A map is written on its scan's grid with its header; only what describes values changes.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from mood.atomic import replacing
 from mood.errors import NoInputError, ScanError
 from mood.formats import bids
 from mood.formats.dicom_series import is_dicom
-from mood.formats.lists import is_list, name_left_out, read_list
+from mood.formats.lists import is_list, name_left_out, permitted, read_list
 from mood.formats.other_images import is_other, read_other, without_images
 from mood.nifti_file import (
     RE_EXPORT,
@@ -81,24 +80,25 @@ def find_scans(source: Path, *, with_labels: bool = False) -> list[Path]:
     Raises
     ------
     NoInputError
-        When there is no such folder or file, or the folder holds no scan.
+        When there is no such folder or file, it may not be read, or the folder holds no scan.
     """
-    if source.is_file():
-        return read_list(source) if is_list(source) else [source]
-    if not source.is_dir():
-        raise NoInputError("there is no such input folder", where=source, fix="Check the path or the mount")
-    if bids.is_data_set(source):
-        return bids.find_scans(source)
-    visible = sorted(p for p in source.iterdir() if not p.name.startswith("."))
-    files = without_images([p for p in visible if p.name.lower().endswith(READ_SUFFIXES)])
+    with permitted(source):
+        if source.is_file():
+            return read_list(source) if is_list(source) else [source]
+        if not source.is_dir():
+            raise NoInputError("there is no such input folder", where=source, fix="Check the path or the mount")
+        if bids.is_data_set(source):
+            return bids.find_scans(source)
+        visible = sorted(p for p in source.iterdir() if not p.name.startswith("."))
+        files = without_images([p for p in visible if p.name.lower().endswith(READ_SUFFIXES)])
     names = {scan_name(p) for p in files}
     scans = [p for p in files if with_labels or scan_name(p).removesuffix("_label") not in names - {scan_name(p)}]
     if not scans:
         if is_dicom(source):
             what = "the folder holds DICOM, of which mood predict, mood report and mood.score take one series"
             raise NoInputError(what, where=source, fix="Name such a series to one of them, or convert it (dcm2niix)")
-        fix = "Put NAME.nii.gz files directly into it"
-        raise NoInputError("the input folder holds no .nii or .nii.gz file", where=source, fix=fix)
+        what = "the input folder holds no .nii or .nii.gz file"
+        raise NoInputError(what, where=source, fix="Put NAME.nii.gz files directly into it")
     chosen = {*scans, *(p.with_suffix(end) for p in scans if p.suffix == ".hdr" for end in (".img", ".IMG"))}
     name_left_out([p for p in visible if p not in chosen], source)
     return scans

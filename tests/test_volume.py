@@ -1,4 +1,6 @@
 import gzip
+import os
+from contextlib import contextmanager
 from pathlib import Path
 
 import nibabel as nib
@@ -11,6 +13,26 @@ from mood.run_record import read_score
 from mood.volume import find_scans, load, save_map, save_score, scan_name
 
 OBLIQUE = np.array([[0, -1.5, 0.3, 7], [2.0, 0, 0, -5], [0.1, 0, 3.0, 2], [0, 0, 0, 1]])
+
+
+@pytest.fixture
+def as_nobody(tmp_path):
+    """as_nobody() is without root's rights on files while it lasts; folders above stay open to it."""
+
+    @contextmanager
+    def as_nobody():
+        if os.geteuid():
+            yield
+            return
+        for folder in (tmp_path, *tmp_path.parents[:-2]):
+            folder.chmod(folder.stat().st_mode | 0o011)
+        os.seteuid(65534)
+        try:
+            yield
+        finally:
+            os.seteuid(0)
+
+    return as_nobody
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.uint16, np.int32, np.float32, np.float64])
@@ -226,6 +248,17 @@ def test_a_folder_without_scans_is_no_input(tmp_path):
         find_scans(tmp_path)
     with pytest.raises(NoInputError, match="no such input folder"):
         find_scans(tmp_path / "missing")
+
+
+@pytest.mark.parametrize("mode", [0o000, 0o644, 0o311], ids=oct)
+def test_a_folder_that_may_not_be_read_is_a_sentence(write, scan, mode, as_nobody):
+    folder = write(scan).parent
+    folder.chmod(mode)
+    try:
+        with as_nobody(), pytest.raises(NoInputError, match="the input may not be read"):
+            find_scans(folder)
+    finally:
+        folder.chmod(0o755)
 
 
 def test_the_repr_teaches_shape_spacing_orientation_and_size(write, scan):

@@ -1,9 +1,11 @@
-"""Lists of scans: a text file with a path on each line; and what of a folder is none."""
+"""Where scans are named: lists, text files with a path on each line, and folders, of which not all is a scan."""
 
 from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from mood.errors import NoInputError
@@ -25,6 +27,16 @@ def read_list(source: Path) -> list[Path]:
     if not named:
         raise NoInputError("the list names no scan", where=source, fix="Write the path of a scan on each line")
     return list(dict.fromkeys(source.parent / name for name in named))
+
+
+@contextmanager
+def permitted(source: Path) -> Iterator[None]:
+    """Within, it is a sentence that a list or folder may not be read."""
+    try:
+        yield
+    except PermissionError as error:
+        what, fix = f"the input may not be read ({error.strerror})", "Its folders need the permissions r and x"
+        raise NoInputError(what, where=source, fix=fix) from error
 
 
 def name_left_out(paths: list[Path], folder: Path) -> None:

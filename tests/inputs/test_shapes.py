@@ -5,14 +5,15 @@ import numpy as np
 import pytest
 
 from mood.predict import predict_folder
-from mood.regions import BRAIN
+from mood.regions import ABDOM, BRAIN
 from mood.training.new_method import new_method
 
 
 @pytest.fixture
-def method(rng):
+def method(rng, request):
     """The atlas needs no network; what is tested here is the way of a scan, the same for all."""
-    method = new_method("atlas", BRAIN, {"grid_shape": (40, 36, 32), "spacing_mm": (4.0, 4.0, 4.0)})
+    region = getattr(request, "param", BRAIN)
+    method = new_method("atlas", region, {"grid_shape": (40, 36, 32), "spacing_mm": (4.0, 4.0, 4.0)})
     for _ in method.train_epoch(list(rng.random((3, 40, 36, 32), dtype=np.float32)), rng):
         pass
     return method
@@ -37,3 +38,16 @@ def test_nilearn_3898_one_slice_is_not_resampled_to_nothing(write, rng, tmp_path
 def test_row_h7_one_voxel_is_a_sentence(write, tmp_path, method):
     [outcome] = predict_folder(write(np.full((1, 1, 1), 0.5, np.float32)), tmp_path / "out", method)
     assert (outcome.status, "every voxel has the value" in outcome.message) == ("failed", True), outcome.message
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", [ABDOM], indirect=True, ids=lambda region: region.name)
+def test_totalsegmentator_240_a_ct_of_800_slices_is_scored(rng, tmp_path, method):
+    data = np.full((512, 512, 800), -1000, np.int16)  # air
+    data[80:430, 140:400] = rng.integers(-100, 150, (350, 260, 1))
+    nib.save(nib.Nifti1Image(data, np.diag([0.8, 0.8, 1.0, 1.0])), tmp_path / "scan.nii")
+    [outcome] = predict_folder(tmp_path / "scan.nii", tmp_path / "out", method)
+    assert outcome.status == "done", outcome.message
+    score_map = nib.load(tmp_path / "out" / "scan.nii.gz")
+    assert score_map.shape == data.shape
+    assert np.asarray(score_map.dataobj[200:210, 200:210, 400]).max() > 0
