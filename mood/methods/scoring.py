@@ -8,7 +8,7 @@ from scipy import ndimage
 POLYNOMIAL_ORDER = 3
 TOP_SHARE = 0.25
 TOP_MM3 = 1000.0
-OWN_SHARE = 0.1  # of a scan's tissue, that lies above what is taken for its own level
+OWN_SHARE = 0.2  # of a scan's tissue, that lies above what is taken for its own level
 
 
 def smoothed(score_map: np.ndarray, smoothing_mm: float, spacing_mm: tuple[float, ...]) -> np.ndarray:
@@ -29,8 +29,8 @@ def smoothed(score_map: np.ndarray, smoothing_mm: float, spacing_mm: tuple[float
 def above_own_level(rarity: np.ndarray, tissue: np.ndarray) -> np.ndarray:
     """Rarity less what a whole scan has of it: another scanner, or another age, raises all of a map by a little.
 
-    A tenth of healthy tissue lies above one decade. Where a tenth of this scan's lies above more, the difference is
-    taken off everywhere; what is abnormal in less than a tenth of the body so keeps its distance from the rest. A scan
+    A fifth of healthy tissue lies above 0.7 decades. Where a fifth of this scan's lies above more, the difference is
+    taken off everywhere; what is abnormal in less than a fifth of the body so keeps its distance from the rest. A scan
     of a lower level stays as it is.
 
     Parameters
