@@ -55,7 +55,7 @@ IN_A_SHELL = """
 import os, sys
 before = dict(os.environ)
 import mood
-result = mood.score(sys.argv[1], region="brain", method="fpi")
+result = mood.score(sys.argv[1], region="brain", method="mix")
 print(result.sample_score)
 result.save(sys.argv[2])
 new = {name for name in os.environ if os.environ[name] != before.get(name)}
@@ -72,7 +72,7 @@ def test_one_call_in_a_shell_is_quiet_and_does_what_predict_does(write, scan, tm
     assert "not fit to score" in line
     command = [sys.executable, "-m", "mood", "predict", "-i", path.parent, "-o", tmp_path / "out", "-r", "brain"]
     environment = {key: value for key, value in os.environ.items() if key != "KERAS_BACKEND"}
-    subprocess.run([*command, "-m", "fpi"], check=True, capture_output=True, env=environment)
+    subprocess.run([*command, "-m", "mix"], check=True, capture_output=True, env=environment)
     assert float(done.stdout) == pytest.approx(float((tmp_path / "out" / "sub-01.nii.gz.txt").read_text()), abs=1e-6)
     maps = [nib.load(tmp_path / folder / "sub-01.nii.gz").get_fdata() for folder in ("maps", "out")]
     np.testing.assert_array_equal(*maps)

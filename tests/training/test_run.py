@@ -26,8 +26,9 @@ GRID = ((32, 28, 24), (1.0, 1.0, 1.0), 2)
 
 
 def run(healthy, target, start_from=None, **schedule):
+    """A training of the method whose network is the smallest: all are trained by the same loop."""
     plan = Schedule(**{"check_every": 3, "held_out": 2} | schedule)
-    return train(healthy, target, "fpi", BRAIN, SMALL, plan, "Toy data.", start_from=start_from)
+    return train(healthy, target, "autoencoder", BRAIN, SMALL, plan, "Toy data.", start_from=start_from)
 
 
 def rows(folder):
@@ -39,7 +40,7 @@ def test_training_leaves_weights_a_card_and_a_log(healthy, tmp_path):
     folder = train(
         healthy,
         tmp_path / "w",
-        "fpi",
+        "autoencoder",
         BRAIN,
         SMALL,
         Schedule(steps=7, check_every=3, held_out=2),
@@ -100,7 +101,7 @@ def test_one_scan_is_too_few(write, scan, tmp_path):
 
 def test_unknown_settings_are_named():
     with pytest.raises(UsageError, match="no setting is called colour"):
-        new_method("fpi", BRAIN, {"colour": 1})
+        new_method("autoencoder", BRAIN, {"colour": 1})
 
 
 def test_settings_that_are_lists_are_written_with_commas():
@@ -183,8 +184,8 @@ def test_a_training_starts_from_given_weights(healthy, tmp_path):
     assert float(rows(second)[0]["loss"]) < float(rows(first)[0]["loss"])
     assert read_folder(first).sha256[:12] in (second / "card.md").read_text()
     with pytest.raises(WeightsError, match="do not fit"):
-        train(healthy, tmp_path / "third", "fpi", BRAIN, SMALL | {"width": 2}, start_from=first)
-    with pytest.raises(WeightsError, match="method 'fpi'"):
+        train(healthy, tmp_path / "third", "autoencoder", BRAIN, SMALL | {"width": 2}, start_from=first)
+    with pytest.raises(WeightsError, match="method 'autoencoder'"):
         train(healthy, tmp_path / "third", "mix", BRAIN, start_from=first)
 
 
@@ -202,7 +203,7 @@ def test_a_training_starts_from_weights_of_the_other_region(healthy, tmp_path):
 
 def test_unlabelled_scans_are_for_methods_that_learn_from_them(healthy, tmp_path):
     with pytest.raises(UsageError, match="healthy scans only"):
-        train(healthy, tmp_path / "w", "fpi", BRAIN, SMALL, unlabelled=healthy)
+        train(healthy, tmp_path / "w", "autoencoder", BRAIN, SMALL, unlabelled=healthy)
 
 
 def one_scan(folder, data, spacing):
