@@ -38,7 +38,7 @@ def test_a_gpu_trains_in_mixed_precision_and_keeps_float32_weights(healthy, tmp_
     plan = Schedule(steps=3, check_every=3, held_out=1)
     policy = keras.mixed_precision.global_policy
     training = lambda *_: policies.setdefault("training", policy().name)  # noqa: E731
-    folder = train(healthy, tmp_path / "w", "fpi", BRAIN, SMALL, plan, on_step=training)
+    folder = train(healthy, tmp_path / "w", "autoencoder", BRAIN, SMALL, plan, on_step=training)
     assert policies == {"training": "mixed_bfloat16", "calibration": "float32"}
     assert policy().name == "float32"
     assert np.isfinite(losses(folder)).all()
