@@ -6,6 +6,7 @@ is imported.
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
 import sys
@@ -60,6 +61,15 @@ def unraisable(found: Any) -> None:
     if _received and isinstance(found.exc_value, KeyboardInterrupt):
         leave()
     sys.__unraisablehook__(found)
+
+
+@atexit.register  # this module is imported before what else registers, so that it comes last
+def _heed_no_more() -> None:
+    """Python gives signals back their default as it ends, and one more would change the exit status."""
+    for name in WORDS:
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is _answer:
+            signal.signal(number, signal.SIG_IGN)
 
 
 def _answer(number: int, frame: FrameType | None) -> None:

@@ -122,6 +122,13 @@ def test_fault_23_a_second_interruption_is_no_traceback(command, tmp_path):
     json.loads((tmp_path / "out" / "run.json").read_text())
 
 
+def test_fault_23_a_signal_at_the_very_end_changes_nothing():
+    code = "import atexit, os, signal; atexit.register(lambda: os.kill(os.getpid(), signal.SIGINT))\n"
+    code += "from mood.cli import stopping; stopping.begin()"
+    ended = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
 def test_fault_23_what_the_caller_wants_ignored_is_ignored(command):
     """As nohup does."""
     code = "import signal, sys; signal.signal(signal.SIGHUP, signal.SIG_IGN); from mood.cli import stopping\n"
