@@ -1,10 +1,9 @@
 #!/bin/sh
 # Builds the image and makes the checks that need containers: container_check.sh and, beside it, submit_check.sh.
-# usage: sh scripts/ci_containers.sh [FILE]   (the checks begin once there is FILE)
+# usage: sh scripts/ci_containers.sh
 set -eu
 cd "$(dirname "$0")/.."
 image=$(sh scripts/ci_image.sh)
-until [ -z "${1:-}" ] || [ -e "$1" ]; do sleep 1; done
 log=$(mktemp)
 sh scripts/submit_check.sh >"$log" 2>&1 &
 submit=$!
